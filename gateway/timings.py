@@ -34,6 +34,11 @@ class Timings:
     review_skip: float = 300.0  # for which nobody gets a call that somebody has skipped
     review_look: float = 60.0  # between two looks for marks that another replica has left
 
+    # The judge of live calls.
+    judge_answer: float = 60.0  # for one reply of its model
+    judge_rests: tuple[float, ...] = (5.0, 15.0, 60.0, 300.0)  # without a question, after so many failures in a row
+    judge_pause: float = 60.0  # before money is asked for again: a reservation may have become free
+
     # Spans for OpenTelemetry.
     span_retry: float = 1.0  # before the second try of a batch; each further wait is twice as long
     span_finish: float = 5.0  # for all that is still queued at the stop

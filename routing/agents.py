@@ -27,6 +27,7 @@ __all__ = [
     "EvaluationOnRecord",
     "Hedge",
     "InputType",
+    "JudgeRules",
     "NeededEvaluation",
     "PromptInput",
     "PromptMessage",
@@ -222,6 +223,22 @@ class ReviewRules:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeRules:
+    """A judge of an agent's live calls. `rubric` is its text, and `digest` covers all that its verdicts depend on.
+
+    `sample` is the share of the calls in basis points (1…10,000). `max_nano_usd_per_day` bounds what it may cost on a
+    day (UTC), over all replicas. A `trusted` judge needs no labels of people before a guardrail acts on it.
+    """
+
+    target: Target
+    rubric: str
+    sample: int
+    max_nano_usd_per_day: int
+    trusted: bool
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationOnRecord:
     """A recorded evaluation. `canary` and `stable` are the digests of the versions compared, `stable` is '' for none.
 
@@ -265,7 +282,7 @@ class Agent:
     `guardrails` and `signals` are the texts the operator wrote, in order and evenly spaced. `running` says whether a
     conversation under way keeps the version it began on, `idle` the seconds of silence that end it. `timeouts` are
     whole, None where the gateway's hold. `content` is None where no texts are recorded. `evaluation` is what a canary
-    needs first, None for nothing. `review` is None where nobody reviews calls.
+    needs first, None for nothing. `review` is None where nobody reviews calls, `judge` where nothing grades live calls.
     """
 
     name: str
@@ -286,3 +303,4 @@ class Agent:
     content: ContentRules | None = None
     evaluation: NeededEvaluation | None = None
     review: ReviewRules | None = None
+    judge: JudgeRules | None = None

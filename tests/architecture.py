@@ -25,9 +25,10 @@ ROOMS = (
     "pages",
     "passthrough",
     "call",
-    "handover review",
+    "handover review live_judge",
     "rollout",
     "history traces telemetry contents limits",
+    "questions",
     "runtime",
     "webhook store pricing retirements auth models",
     "config headers",
@@ -254,7 +255,7 @@ def standin_apart(modules: Modules) -> list[str]:
 
 def evals_apart(modules: Modules) -> list[str]:
     """Only the command line imports `evals`, which itself knows the providers' channels and the rooms below them."""
-    lowest = DEPTH["runtime"]
+    lowest = DEPTH["questions"]
     return [
         f"{name} imports {imported}"
         for name, imported in _edges(modules)

@@ -16,24 +16,17 @@ from pydantic import JsonValue
 
 from evals.cases import ChatMessage
 from evals.running.cost_limit import CostLimit
-from gateway import __version__
-from gateway.calls import Call, Caller, Operation, Usage, estimated_usage
+from gateway.calls import Usage
 from gateway.errors import CallerError, Denied, KeyRefused, ProviderError
-from gateway.formats.applied import AppliedVersion
-from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.provider_answer import read_answer
 from gateway.formats.prompt import ToolCall
-from gateway.formats.translate import Attempted, translation
-from gateway.headers import retry_after, to_provider
-from gateway.json_body import Document
+from gateway.headers import retry_after
 from gateway.pricing import PriceBook
+from gateway.questions import TargetQuestion, TargetReply, ask_target
 from gateway.runtime import Channel
 from policies.calls.retry import Backoff, is_outage
 from routing.agents import AgentVersion
 
-_HEADERS: Final = [*to_provider([], ()), (b"user-agent", f"serinus/{__version__}".encode())]
-_ANSWER_BYTES: Final = 16 << 20
-_CALLER: Final = Caller("evaluation", "")
 _BYTES_PER_TOKEN: Final = 3  # so few that a reservation is too high rather than too low
 _ASSUMED_OUTPUT: Final = 4_096  # tokens reserved for an answer where the version sets no limit
 _BACKOFF: Final = Backoff(base=1.0, cap=30.0)
@@ -110,7 +103,7 @@ class Targets:
         Raises TargetFailed, and LimitReached before a call that the limit does not allow.
         """
         body = orjson.dumps({"model": version.name, "messages": list(messages), **members})
-        got = await self._exchange(_Question(version, body, values=values))
+        got = await self._exchange(TargetQuestion(version, body, values=values))
         choice = read_answer(got.body)["choices"][0]
         finish = str(choice.get("finish_reason") or "")
         return TurnAnswer(choice["message"], finish, got.usage, got.cost_nano_usd, got.seconds)
@@ -122,14 +115,14 @@ class Targets:
         """
         most = most_output(request)
         body = orjson.dumps({**request, "model": version.name})
-        got = await self._exchange(_Question(version, body, output=most))
+        got = await self._exchange(TargetQuestion(version, body, output=most))
         whole: Mapping[str, Any] = read_answer(got.body)
         return whole
 
     async def embed(self, version: AgentVersion, texts: Sequence[str]) -> list[list[float]]:
         """Return the vector of each text by the version's target. Raises TargetFailed, and LimitReached."""
         body = orjson.dumps({"model": version.name, "input": list(texts)})
-        got = await self._exchange(_Question(version, body, "embeddings"))
+        got = await self._exchange(TargetQuestion(version, body, "embeddings"))
         try:
             return [[float(number) for number in each["embedding"]] for each in orjson.loads(got.body)["data"]]
         except (KeyError, TypeError, ValueError):
@@ -153,7 +146,7 @@ class Targets:
         usage = Usage(given // _BYTES_PER_TOKEN + 1, output=max(output, _output_limit(version)))
         return self.prices.cost(str(version.target), usage, time.time()) or 0
 
-    async def _exchange(self, question: "_Question") -> "_Exchanged":
+    async def _exchange(self, question: TargetQuestion) -> TargetReply:
         values = len(orjson.dumps(question.values, default=dict)) if question.values else 0
         reserved = self.most_cost(question.version, len(question.body) + values, question.output)
         await self.cost_limit.reserve(reserved)
@@ -168,12 +161,13 @@ class Targets:
         finally:
             self.cost_limit.settle(reserved, cost)
 
-    async def _exchange_patiently(self, question: "_Question") -> "_Exchanged":
+    async def _exchange_patiently(self, question: TargetQuestion) -> TargetReply:
         began, failures = time.monotonic(), 0
         while True:
             try:
                 async with asyncio.timeout(self.patience.answer):
-                    return await self._exchange_once(question)
+                    channel = self.channels[question.version.target.provider]
+                    return await ask_target(question, channel, self.prices)
             except TimeoutError:
                 message = f"no answer within {self.patience.answer:g} s"
                 raise TargetFailed(message, is_outage=True, is_billed=True) from None
@@ -189,42 +183,6 @@ class Targets:
                     raise TargetFailed(error.message, is_outage=outage, is_billed=error.kind == "lost") from None
                 self.tell(f"{question.version.target}: {error.message}; asked again in {wait:.0f} s")
                 await asyncio.sleep(wait)
-
-    async def _exchange_once(self, question: "_Question") -> "_Exchanged":
-        version, body = question.version, question.body
-        channel, began = self.channels[version.target.provider], time.monotonic()
-        call = Call("", _CALLER, "", version.name, Document.parse(body), False, False, _HEADERS, "", began, format=CHAT)
-        call.operation = question.operation
-        own, applied = channel.endpoint.api.name, AppliedVersion.of(version).filled(question.values)
-        way = translation(Attempted(call, applied, channel.endpoint, version.target, own, time.time))
-        response = await channel.send(way.request(), _ANSWER_BYTES)
-        try:
-            answered = await response.whole(_ANSWER_BYTES)
-        finally:
-            await response.aclose()
-        if response.status != 200:
-            raise way.error(response.status, response.headers, answered)
-        whole = way.whole(answered)
-        usage = whole.usage or estimated_usage(len(body), len(answered) // _BYTES_PER_TOKEN)
-        cost = self.prices.cost(str(version.target), usage, time.time())
-        return _Exchanged(whole.body, usage, cost, time.monotonic() - began)
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    version: AgentVersion
-    body: bytes
-    operation: Operation = "generate"
-    values: Mapping[str, JsonValue] | None = None
-    output: int = 0  # tokens, of all answers that the request asks for
-
-
-@dataclass(frozen=True, slots=True)
-class _Exchanged:
-    body: bytes
-    usage: Usage
-    cost_nano_usd: int | None
-    seconds: float
 
 
 def most_output(request: Mapping[str, Any]) -> int:

@@ -37,6 +37,7 @@ from gateway.errors import (
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
+from gateway.live_judge.live_judge import LiveJudge
 from gateway.logs import Log
 from gateway.net.asgi import Message, MessageReceive, MessageSend, PlainReceive, PlainSend, Receive, Scope, Send
 from gateway.net.server.body import RequestBody
@@ -91,10 +92,8 @@ class Services:
 
     `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
     authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
-    those of the status; `unproven` reads what only its signature authenticates.
-    `makers` knows who made what is stored at providers, `items` what earlier answers held, `traces` which
-    calls have ended; `reviews` has what people review. `counts` are of calls for metrics;
-    `collect_reports` has those of all workers, given this one's.
+    those of the status; `unproven` reads what only its signature authenticates. `makers` knows who made what is stored
+    at providers, `items` what earlier answers held. `judge` grades live calls, `reviews` has what people review.
     """
 
     runtime: Runtime
@@ -120,6 +119,7 @@ class Services:
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     makers: Makers = field(default_factory=Makers)
     counts: CallCounts = field(default_factory=CallCounts)
+    judge: LiveJudge = field(init=False)
     collect_reports: Callable[[Samples], Awaitable[list[Samples]]] = _alone
     timings: Timings = USUAL
     reviews: Reviews = field(init=False)

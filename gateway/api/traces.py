@@ -5,6 +5,7 @@ for the key that made the calls alone.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from time import time
 
@@ -15,6 +16,8 @@ from gateway.api.status_page import send_page, wants_html
 from gateway.calls import Caller
 from gateway.contents.content import CallContent
 from gateway.errors import CallerError, NotFound
+from gateway.judging.rubric import short_digest
+from gateway.judging.view import VerdictView
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.rollout.call_id import name_digest, nonce_in
 from gateway.traces.handovers import with_handover, with_handovers
@@ -24,6 +27,7 @@ from gateway.traces.search import MOST_ON_A_PAGE, CallFilter, FoundPage, find_ca
 from gateway.traces.threads import key_by_name, may_be_key
 from gateway.traces.tree import NO_CONTENTS, call_view, summary_of, tree_of
 from gateway.traces.view import CallList, ConversationList
+from gateway.views import timestamp
 from routing.models import MODELS
 
 _KNOWN = ("agent", "version", "unanswered", "min_cost", "since", "before", "limit")
@@ -106,12 +110,22 @@ class CallsSeen(TraceEndpoint):
         may_name = partial(self.may_name, scope)
         handed = await self.services.traces.handovers([record])
         view = with_handover(call_view(record, may_name, contents), handed, may_name, time())
+        view = replace(view, verdict=await self._verdict(record, shows_reason=view.content is not None))
         if not wants_html(scope):
             await send_json(send, view)
             return
         from gateway.pages.call_page import call_page
 
         await send_page(send, call_page(view))
+
+    async def _verdict(self, record: CallRecord, *, shows_reason: bool) -> VerdictView | None:
+        """Return what a judge found of the call; its reason quotes the call's texts, and is shown with them alone."""
+        found = (await self.services.store.find_verdicts(record.agent, [record.key])).get(record.key)
+        if found is None:
+            return None
+        reason = found.reason if shows_reason else None
+        judge, cost = short_digest(found.judge), found.cost_nano_usd / _NANO
+        return VerdictView(found.score, found.passed, reason, judge, timestamp(found.at), cost)
 
     async def _list(self, scope: Scope, send: Send) -> None:
         page, given = await self.find_latest(scope, find_calls)

@@ -15,11 +15,13 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from gateway import __version__
 from gateway.contents.forgotten_view import ForgottenView
 from gateway.handover.escalation_view import EscalationView
+from gateway.judging.batch_view import JudgeBatchView
 from gateway.rollout.status_view import AgentView, StatusView
 from gateway.views import UnreadableView, View, read_view
 
 THE_ANSWER_IS_NO, WRONG_USAGE = 1, 2
 _TIMEOUT_SECONDS = 10.0
+_JUDGE_SECONDS = 600.0  # a judge may take its time for each of some calls
 _TOKENS = (
     "without SERINUS_ADMIN_TOKEN or admin_token_sha256 the gateway makes a token at each start, and prints it as "
     "SERINUS_ADMIN_TOKEN=…; set the variable for the gateway and here to keep one"
@@ -168,6 +170,11 @@ class Operator:
         """Return a page of what people said of an agent's answers. Raises CommandRefused."""
         return self._ask("GET", f"/review/{quote(agent, safe='')}/labels{f'?{query}' if query else ''}")
 
+    def judge(self, agent: str, page: Mapping[str, object]) -> JudgeBatchView:
+        """Have the next recorded calls of an agent graded. Raises CommandRefused."""
+        path = f"/admin/judge/{quote(agent, safe='')}"
+        return self.read(JudgeBatchView, self._ask("POST", path, page, seconds=_JUDGE_SECONDS))
+
     def _read_agent(self, kind: type[View], name: str) -> View:
         agents = self.read(dict[str, object], self.status_json(name).get("agents"))
         return self.read(kind, agents.get(name))
@@ -180,14 +187,21 @@ class Operator:
             hint = f"is it of another version than this command, {__version__}?"
             raise Misused(f"cannot read what the gateway at {self._url} says ({error}); {hint}") from None
 
-    def _ask(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = _TIMEOUT_SECONDS,
+    ) -> Any:
         if not self._url.startswith(("http://", "https://")):
             raise Misused(f"{self._url!r} is no http(s) URL")
         data = None if body is None else json.dumps(body).encode()
         sent = {"content-type": "application/json", **self._headers, **(headers or {})}
         try:
             request = Request(self._url + path, data, sent, method=method)  # noqa: S310 - the scheme was looked at
-            with _open(request, timeout=_TIMEOUT_SECONDS) as answer:
+            with _open(request, timeout=seconds) as answer:
                 return _object(answer.read())
         except HTTPError as error:
             raise _refusal(error, self._hint) from None

@@ -65,6 +65,8 @@ def _lines(view: CostsView) -> Iterator[str]:
     yield from _table([*names, *_COLUMNS], [*rows, total] if names else [total], len(names))
     if view.total.unpriced:
         yield f"{view.total.unpriced:,} attempts have no known price, and are not in the costs"
+    if view.total.judge_usd:
+        yield f"{usd(view.total.judge_usd)} of it for judges of live calls"
     yield ""
     yield _month(view.projection)
     if view.conversations:

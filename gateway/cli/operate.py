@@ -14,6 +14,7 @@ from gateway.cli import review, status, wait
 from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, NoSuchAgent, Operator, Overtaken, is_local
 from gateway.cli.costs import print_costs
 from gateway.cli.defaults import default_folder
+from gateway.cli.judge import run_judge
 from gateway.cli.output import TextRow, print_json, print_rows
 from gateway.cli.render import describe_escalation, explain
 from gateway.cli.report import write_report
@@ -221,5 +222,5 @@ _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
     "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
     "rollout": _rollout, "costs": print_costs, "report": write_report,
     "trace": print_trace, "conversations": print_conversations, "forget": forget,
-    "review": review.run,
+    "review": review.run, "judge": run_judge,
 }  # fmt: skip

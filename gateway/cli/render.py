@@ -2,12 +2,13 @@
 
 from gateway.cli.output import local_time
 from gateway.handover.escalation_view import EscalationView
+from gateway.judging.view import JudgeView
 from gateway.rollout.status_view import (
     AgentView,
     OutlookView,
     apart_in_words,
 )
-from gateway.rollout.status_words import comparison, evidence_number, rarity, reason_in_words
+from gateway.rollout.status_words import comparison, evidence_number, mean_score, rarity, reason_in_words
 
 _MOST_REASONS = 3  # of a version
 
@@ -17,7 +18,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
     canary = agent.canary
     if canary is None:
         standing = f"Nothing is on trial: {agent.stable.version} serves every call of {name}."
-        return [standing, *_failures_in_words(agent)]
+        return [standing, *_failures_in_words(agent), *(_judge_in_words(agent.judge) if agent.judge else ())]
     lines = [_standing(name, agent, canary.version), _last_change(agent), *_failures_in_words(agent)]
     if agent.phase in ("running", "paused"):
         lines.append(_evidence_in_words(agent))
@@ -29,6 +30,7 @@ def explain(name: str, agent: AgentView) -> list[str]:
         effect = "ends the pause, and a second one gives it back" if agent.phase == "paused" else "gives it back"
         lines.append(f"{kept_from[0].upper()}{kept_from[1:]}. 'serinus rollout resume {name}' {effect}.")
     lines += [f"The store is away: {agent.measure_here}."] if agent.measure_here else []
+    lines += _judge_in_words(agent.judge) if agent.judge else []
     if agent.dismissed:
         lines.append(f"Dismissed by a person: {', '.join(agent.dismissed)}.")
     if agent.ignored_rules:
@@ -38,6 +40,13 @@ def explain(name: str, agent: AgentView) -> list[str]:
             f"It gets no traffic until {canary.version} changes, or someone runs 'serinus rollout retry {name}'."
         )
     return lines
+
+
+def _judge_in_words(judge: JudgeView) -> list[str]:
+    """Return what the judge of live calls does, what it found, and whether a guardrail acts on it."""
+    found = (f"{name} {mean_score(each)} over {each.judged:,}" for name, each in judge.versions.items())
+    means = f" Mean scores: {'; '.join(found)}." if judge.versions else ""
+    return [f"Its judge, {judge.target}, {judge.state}.{means}", f"{judge.trust[0].upper()}{judge.trust[1:]}."]
 
 
 def _standing(name: str, agent: AgentView, canary: str) -> str:

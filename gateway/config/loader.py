@@ -17,6 +17,7 @@ from gateway.config.environment import Expanded, expand
 from gateway.config.evaluation_record import with_evaluations
 from gateway.config.gateway_file import GatewaySettings
 from gateway.config.input_check import prompt_id_problems, shadow_warnings
+from gateway.config.judge_settings import judge_problems, with_judges
 from gateway.config.key_scope import agents_in_scope
 from gateway.config.limit_settings import AgentLimits
 from gateway.config.model_check import alias_problems, model_problems, patterns_in
@@ -117,6 +118,7 @@ class _Loading:
             raise ConfigProblems(self._problems)
         agents = {name: _agent(name, entry, versions[name], settings.timeouts) for name, entry in table.agents.items()}
         agents = with_evaluations(agents, table.agents, self._folder)
+        agents = with_judges(agents, {name: entry.judge for name, entry in table.agents.items()}, self._folder)
         self._warnings += [*_settings_warnings(settings), *_agent_warnings(agents, files)]
         self._warnings += shared_accounts(settings, agents, expanded.written)
         aliases, prompt_ids = dict(table.aliases), dict(table.prompt_ids)
@@ -167,6 +169,7 @@ class _Loading:
         self._problems += [*found, *islice(routing_problems(root, known), MAX_PROBLEMS + 1)]
         self._problems += islice(alias_problems(root, known), MAX_PROBLEMS + 1)
         self._problems += islice(prompt_id_problems(root, known), MAX_PROBLEMS + 1)
+        self._problems += islice(judge_problems(root, known, self._folder), MAX_PROBLEMS + 1)
         return routing
 
 
@@ -341,10 +344,7 @@ def _content(agent: Agent) -> dict[str, object]:
         "fallback": [str(target) for target in agent.fallback],
         "guardrails": list(agent.guardrails),
         "signals": list(agent.signals),
-        "shadow": None if agent.shadow is None else astuple(agent.shadow),
-        "hedge": None if agent.hedge is None else astuple(agent.hedge),
         "running": [agent.running, agent.idle],
-        "timeouts": None if agent.timeouts is None else astuple(agent.timeouts),
-        "evaluation": None if agent.evaluation is None else astuple(agent.evaluation),
-        "texts": [rules and astuple(rules) for rules in (agent.content, agent.review)],
+        "calls": [rules and astuple(rules) for rules in (agent.shadow, agent.hedge, agent.timeouts, agent.evaluation)],
+        "texts": [rules and astuple(rules) for rules in (agent.content, agent.review, agent.judge)],
     }

@@ -22,6 +22,7 @@ from gateway.config.fields import (
     VersionText,
     Weight,
 )
+from gateway.config.judge_settings import JudgeEntry
 from gateway.config.limit_settings import AgentLimits
 from gateway.config.problems import quoted, unknown
 from gateway.config.review_settings import ReviewEntry
@@ -321,6 +322,11 @@ class AgentEntry(StrictModel):
     review: ReviewEntry | None = Field(
         default=None,
         description="The calls that people review, at `/review`. Default: none. Needs `record_content`.",
+    )
+    judge: JudgeEntry | None = Field(
+        default=None,
+        description="A model that grades a sample of the live calls, of both arms alike, off their path. Default: "
+        "none. Needs `record_content`.",
     )
 
 

@@ -30,6 +30,7 @@ _LEAST_BYTES = 1 << 20
 _ANSWERED = ("answered", "escalated", "broken", "client_gone")
 
 
+ContentListener = Callable[[CallRecord, CallContent], None]
 Listener = Callable[[Sequence[CallRecord]], None]
 
 
@@ -44,7 +45,8 @@ class _Prepared(NamedTuple):
 class ContentWriter(BackgroundWriter):
     """The writer of one replica. `dropped` counts calls whose texts were to be recorded, and were not.
 
-    `listeners` get the records of calls whose texts the store has now, of one agent at a time.
+    `listeners` get the records of calls whose texts the store has now, of one agent at a time. `content_listeners` get
+    each call with its content once it is ready to be kept; they do not wait.
     """
 
     def __init__(self, store: Store, log: Log, pause: float = PAUSE_SECONDS) -> None:
@@ -57,6 +59,7 @@ class ContentWriter(BackgroundWriter):
         self._reported = 0
         self.redactor = ContentRedactor()
         self.listeners: list[Listener] = []
+        self.content_listeners: list[ContentListener] = []
         self.dropped = 0
 
     def share_among(self, agents: int) -> None:
@@ -108,8 +111,10 @@ class ContentWriter(BackgroundWriter):
             return
         bounds = ContentBounds(min(rules.total_bytes, self._share), round(rules.retention))
         content = await self.content_of(record, heard)
-        kept = KeptContent(record.key, thread, encode(content))
-        self._unwritten.append(_Prepared(bounds, kept, replace(record, conversation=thread)))
+        kept, found = KeptContent(record.key, thread, encode(content)), replace(record, conversation=thread)
+        self._unwritten.append(_Prepared(bounds, kept, found))
+        for listen in self.content_listeners:
+            listen(found, content)
 
     async def for_export(self, record: CallRecord, heard: HeardCall) -> CallContent | None:
         """Return the content of a call for somebody else; None where its conversation is not one of those.

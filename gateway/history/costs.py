@@ -21,7 +21,7 @@ from gateway.views import timestamp
 BY = ("agent", "version", "key", "model", "day")  # what rows may be by
 DAYS_OF_PROJECTION = 28
 MOST_DEAREST = 20
-_PARTS = ("fallback", "hedge", "shadow", "cancelled")
+_PARTS = ("fallback", "hedge", "shadow", "cancelled", "judge")
 _COST = SUMS.index("cost_nano_usd")
 _NANO = 1e9
 _DIGITS = 9

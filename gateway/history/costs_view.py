@@ -13,9 +13,9 @@ from gateway.history.view import TokenSums
 class CostRowView:
     """The costs of the calls that agree in what the rows are by; None in the other names.
 
-    `fallback_usd`, `hedge_usd`, `shadow_usd` and `cancelled_usd` are parts of `cost_usd`: attempts at other targets, of
-    hedges that lost, of copies, and of calls whose client left. `unpriced` attempts are missing from the cost, and of
-    `estimated` ones no provider has said the tokens.
+    `fallback_usd`, `hedge_usd`, `shadow_usd`, `cancelled_usd` and `judge_usd` are parts of `cost_usd`: attempts at
+    other targets, of hedges that lost, of copies, of calls whose client left, and questions to judges. `unpriced`
+    attempts are missing from the cost, and of `estimated` ones no provider has said the tokens.
     """
 
     agent: str | None
@@ -33,6 +33,7 @@ class CostRowView:
     cancelled_usd: float
     unpriced: int
     estimated: int
+    judge_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

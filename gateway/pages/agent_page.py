@@ -18,6 +18,7 @@ from gateway.pages.failures import failures
 from gateway.pages.frame import LivePage, chip
 from gateway.pages.health import health
 from gateway.pages.html import NOTHING, Markup, joined, tag
+from gateway.pages.judged import judged
 from gateway.pages.limits import certainty, limits
 from gateway.pages.moments import moment
 from gateway.pages.numbers import numbers
@@ -52,7 +53,7 @@ def agent_page(view: StatusView, name: str, reading: AgentReading) -> LivePage:
     live = _sections(view, name, reading)
     query = f"agent={quote(name, safe='')}&range={reading.span}"
     order = ("now", "difference", "limits", "failures", "certainty", "curves", "timeline")
-    rest = ("split", "numbers", "health")
+    rest = ("judge", "split", "numbers", "health")
     return LivePage(
         name=name,
         title=f"{name}: {condition.sentence.rstrip('.')}",
@@ -87,6 +88,7 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
         "certainty": certainty(agent),
         "curves": _curves(name, agent, reading),
         "timeline": _timeline(agent, reading.history),
+        "judge": judged(agent.judge),
         "split": _split(agent, reading.history),
         "numbers": numbers(agent),
         "health": health(view.gateway),

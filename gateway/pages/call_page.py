@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from gateway.pages.condition import Level
 from gateway.pages.frame import LivePage, chip
 from gateway.pages.html import NOTHING, Markup, joined, tag
+from gateway.pages.judged import verdict_section
 from gateway.pages.moments import moment, seconds_of
 from gateway.pages.said import call_said
 from gateway.pages.trace_words import (
@@ -36,7 +37,7 @@ def call_page(call: CallView) -> LivePage:
         level=level,
         top=_TOP,
         events=None,
-        parts=(head, _attempts(call), _tools(call), call_said(call.content)),
+        parts=(head, _attempts(call), _tools(call), verdict_section(call.verdict), call_said(call.content)),
         live={},
         crumbs=(("Serinus", f"{_TOP}status"), ("Calls", f"{_TOP}calls")),
     )

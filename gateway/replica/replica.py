@@ -56,8 +56,7 @@ from gateway.traces.reader import TraceReader
 from gateway.traces.writer import TraceWriter
 
 _FIRST_LOOK_SECONDS = 2.0  # how long the start waits for the store before it serves stable only
-_CLOCK = Clock(monotonic, time)
-_AGREE_SECONDS = 10.0  # a store that has lost the key gets it back before a new replica makes another one
+_CLOCK, _AGREE_SECONDS = Clock(monotonic, time), 10.0  # a lost key is given back before one is made
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +125,7 @@ class Gateway:
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,
             self.services.status.keep_fresh_for_ever,
+            self.services.judge.run,
             *[self.shadows.work] * WORKERS,
         ):
             self.keep(work)
@@ -274,7 +274,7 @@ def build(
 ) -> Gateway:
     """A gateway over an open store. `replica` is unique to this process; `host` and `seams` have their defaults."""
     log.hide(wiring.redactor(deployment.settings))
-    clock, draw = (given := seams or Seams()).clock, given.draw
+    clock, draw, host = (given := seams or Seams()).clock, given.draw, host or deployment.settings.listen.host
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
@@ -310,9 +310,9 @@ def build(
         calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
     )  # fmt: skip
     return Gateway(
-        services, escalations, notices, alerting, shadows, store, upstreams, pricelist, model_lists, key, deployment,
-        asgi(services), host or deployment.settings.listen.host,
-        Sharing(store.store, table, under_way, clock, log), retirements, traces, given,
+        wiring.with_live_judge(services, traces, alerting.watch, clock, given.timings), escalations, notices, alerting,
+        shadows, store, upstreams, pricelist, model_lists, key, deployment, asgi(services),
+        host, Sharing(store.store, table, under_way, clock, log), retirements, traces, given,
     )  # fmt: skip
 
 

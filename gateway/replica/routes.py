@@ -16,6 +16,7 @@ from gateway.api.forgetting import ContentForgotten
 from gateway.api.generation import Completions, Embeddings, Generation
 from gateway.api.health import Live, Ready
 from gateway.api.history import StatusHistory
+from gateway.api.judge_batch import JudgeBatch
 from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
 from gateway.api.metrics import Metrics
 from gateway.api.models import Models, listings
@@ -80,8 +81,7 @@ def routes(services: Services) -> list[BaseRoute]:
         *counted,
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
-        ("/v1/models", Models(services)),
-        ("/v1/models/{model:path}", Models(services)),
+        *((path, Models(services)) for path in ("/v1/models", "/v1/models/{model:path}")),
         ("/v1/feedback", Feedback(services)),
         ("/v1/escalations", EscalationList(services)),
         ("/v1/escalations/{call_id}", Escalation(services)),
@@ -106,6 +106,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
         ("/admin/conversations/{conversation}/forget", ContentForgotten(services)),
+        ("/admin/judge/{agent}", JudgeBatch(services)),
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]

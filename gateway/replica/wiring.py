@@ -5,6 +5,7 @@ from functools import partial
 
 from pydantic import SecretStr
 
+from gateway.api.endpoint import Services
 from gateway.auth import Doorkeeper, Key, is_only_caller
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
@@ -17,6 +18,7 @@ from gateway.formats.registry import PROVIDERS
 from gateway.limits.leasing import Leases
 from gateway.limits.limits import Limits
 from gateway.limits.rules import RuleBook
+from gateway.live_judge.live_judge import LiveJudge
 from gateway.logs import Log
 from gateway.models.known import KnownModels, ModelLists, Source
 from gateway.models.names import ModelNames
@@ -29,6 +31,7 @@ from gateway.passthrough.uploads import takes_uploads
 from gateway.pricing import PriceBook, PriceList
 from gateway.prompts.names import PromptNames
 from gateway.redaction import Redactor
+from gateway.rollout.alerts import AlertWatch
 from gateway.rollout.notifications import Receiver
 from gateway.rollout.recorder import Clock
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
@@ -127,6 +130,20 @@ def trace_writer(store: Store, finished: FinishedCalls, log: Log, deployment: De
     return writer
 
 
+def with_live_judge(
+    services: Services, traces: TraceWriter, watch: AlertWatch, clock: Clock, timings: Timings
+) -> Services:
+    """Return the services with the judge of live calls, which status and alerts know of."""
+    recorder = services.proxy.recorder
+    judge = LiveJudge(services.store, services.table, recorder, traces.contents, clock, services.log, timings)
+    judge.runtime = lambda: services.runtime
+    services.status.judge = judge.view
+    services.judge = judge
+    judge.listeners.append(services.reviews.queue.note_verdicts)
+    watch.add_source(judge.alerts)
+    return services
+
+
 def let_follow(writer: TraceWriter, deployment: Deployment, made: Runtime) -> None:
     """Let it know the agents that share the store, and the secrets that must not be in recorded texts."""
     writer.share_among(len(deployment.agents))
@@ -159,6 +176,7 @@ def targets(deployment: Deployment) -> set[str]:
     plain = {str(pattern) for pattern in _patterns(deployment.settings.models) if not pattern.is_open}
     targets = {target for agent in agents.values() for target in agent.fallback if isinstance(target, Target)}
     versions = {version.target for agent in agents.values() for version in agent.versions.values()}
+    versions |= {agent.judge.target for agent in agents.values() if agent.judge is not None}
     plain |= {target for target in deployment.aliases.values() if "/" in target}  # no agent's name has one
     return plain | {str(target) for target in targets | versions}
 

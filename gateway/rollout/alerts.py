@@ -68,6 +68,10 @@ class AlertWatch:
         self.window = 3600.0
         self.away_seconds = AWAY_SECONDS
 
+    def add_source(self, source: Source) -> None:
+        """Heed another source."""
+        self._sources = (*self._sources, source)
+
     async def look_for_ever(self) -> None:
         """Look at what is wrong, until cancelled."""
         while True:

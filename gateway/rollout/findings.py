@@ -38,7 +38,7 @@ def evidence_of(state: State, sides: Sides) -> Evidence:
 def findings_of(entry: Entry, evidence: Evidence) -> Findings:
     """Return the findings of the agent's guardrails and signals on that evidence."""
     dismissed = entry.state.dismissed if entry.state else ()
-    assessment = guardrails.assess(entry.all_guardrails, entry.all_signals, evidence, dismissed)
+    assessment = guardrails.assess(entry.all_guardrails, entry.all_signals, evidence, dismissed, entry.demoted)
     return Findings(assessment, evidence, entry.all_guardrails, blocked(evidence))
 
 

@@ -36,6 +36,12 @@ def caller_party(caller: Caller) -> str:
     return "" if caller.is_only else _caller_bin(caller)
 
 
+def party_named(name: str, callers: Iterable[Caller]) -> str:
+    """The party of a score on a call of the caller of that name, who may have no key any more."""
+    caller = next((each for each in callers if each.name == name), None)
+    return _bin(CALLER, name, CALLER_BINS) if caller is None else caller_party(caller)
+
+
 def callers_by_party(callers: Iterable[Caller]) -> dict[str, str]:
     """The names of the callers in each party, for people."""
     names: dict[str, str] = {}

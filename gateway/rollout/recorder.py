@@ -21,7 +21,7 @@ from gateway.rollout.call_lines import call_line, line_beginning, log_usual
 from gateway.rollout.call_sums import add_up, count_call, spent_by
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
-from gateway.rollout.spending import spend, spend_alike
+from gateway.rollout.spending import spend, spend_alike, spend_on_judge
 from gateway.rollout.table import Entry
 from gateway.rollout.turns import count_turn
 from gateway.rollout.usual_calls import UsualCalls, is_usual
@@ -34,7 +34,7 @@ from gateway.telemetry.samples import Samples
 from gateway.telemetry.seam import CallTracing
 from gateway.tool_use import ReturnedTools
 from gateway.traces.finished import FinishedCalls
-from policies.evidence.evidence import QUALITY, SCORED, WHOLE
+from policies.evidence.evidence import GRADED, GRADED_QUALITY, QUALITY, SCORED, WHOLE, of_judge
 from routing.assignment import Reason
 
 _TALLIES: Mapping[Reason, str] = {
@@ -136,6 +136,32 @@ class Recorder:
         mark(arm, QUALITY, booking.unit, party, badness)
         if booking.arm == "canary":
             self.flush_requests.ask(entry.agent.name)
+
+    def grade(self, agent: str, booking: Booking, judge: str, score: float, party: str = "") -> None:
+        """Book a judge's score (0…1) of a party's call as evidence on the arm that it was served on.
+
+        `judge` is the beginning of its digest: what two judges find is never added up, nor with people's scores.
+        """
+        if booking.arm is None:
+            return
+        epochs = (booking.rollout, booking.evidence)
+        batch = self._pending.setdefault(agent, {}).setdefault(epochs, Batch(*epochs))
+        arm, badness = batch.canary if booking.arm == "canary" else batch.stable, round((1.0 - score) * WHOLE)
+        if not mark(arm, of_judge(GRADED, judge), booking.unit, party) or not badness:
+            return
+        mark(arm, of_judge(GRADED_QUALITY, judge), booking.unit, party, badness)
+        if booking.arm == "canary":
+            self.flush_requests.ask(agent)
+
+    def pay_judge(self, agent: str, booking: Booking, version: str, target: str, nano_usd: int) -> None:
+        """Count what a judge's questions about a call have cost, apart from what calls cost."""
+        self.counts.pay_judge(agent, nano_usd)
+        if not nano_usd:
+            return
+        epochs, now = (booking.rollout, booking.evidence), self._clock.monotonic()
+        batch = self._pending.setdefault(agent, {}).setdefault(epochs, Batch(*epochs))
+        batch.cells.tally(version, booking.arm or "", now)
+        spend_on_judge(target, nano_usd, batch.cells.spending(now))
 
     def agents(self) -> Iterable[str]:
         """The agents that have something to flush."""

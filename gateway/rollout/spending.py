@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from gateway.calls import Attempt, Outcome, Spent
 from gateway.rollout.weighing import unit_id
 from gateway.store.cells import Spending
-from gateway.store.costs import OTHER
+from gateway.store.costs import OTHER, SUMS
 
 # Parts of the costs beside the attempts that were to answer a client.
-FALLBACK, HEDGE, SHADOW, CANCELLED = "fallback", "hedge", "shadow", "cancelled"
+FALLBACK, HEDGE, SHADOW, CANCELLED, JUDGE = "fallback", "hedge", "shadow", "cancelled", "judge"
+OF_JUDGES = "/judge"  # in place of a version: what judges cost is no version's doing
 _OF_CONVERSATION = "\0conversation\0"  # in a unit that is one (`routing.assignment`)
 
 
@@ -43,6 +44,11 @@ def spend(outcome: Outcome, version: str, spending: Spending) -> None:
             nano_usd += cost if nano_usd >= 0 else 0
     if nano_usd >= 0 and outcome.reason != "shadow" and (conversation := _conversation(outcome)):
         spending.add_conversation(version, conversation, nano_usd, outcome.call_id)
+
+
+def spend_on_judge(target: str, nano_usd: int, spending: Spending) -> None:
+    """Add what a judge's questions have cost. No call is counted, and no caller pays for them."""
+    spending.row((OF_JUDGES, "", target, JUDGE))[SUMS.index("cost_nano_usd")] += nano_usd
 
 
 def spend_alike(outcomes: list[Outcome], version: str, spent: Spent, spending: Spending) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.errors import StoreAway
 from gateway.history.view import DecisionView
+from gateway.judging.view import JudgeView
 from gateway.pricing import PriceBook
 from gateway.retirements import ModelEnding
 from gateway.rollout.findings import evidence_of, findings_of, recorded_evidence
@@ -57,7 +58,8 @@ class StatusBuilder:
 
     `prices` follow the configuration: they know the targets that have served an agent here without a known price.
     `endings` are the targets of an agent, or plain models, that a provider ends. `latest` is what the judge's latest
-    look at a trial has read, None where it has not looked: of many agents that is not read a second time.
+    look at a trial has read, None where it has not looked: of many agents that is not read a second time. `judge` has
+    the view of an agent's judge of live calls.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class StatusBuilder:
         self.prices = prices
         self._openings = openings
         self._endings = endings
+        self.judge: Callable[[str], JudgeView | None] = lambda _agent: None
         self._store = store
         self._table = table
         self._last: dict[str, tuple[Snapshot, Mapping[str, Any]]] = {}
@@ -112,6 +115,7 @@ class StatusBuilder:
             openings=self._openings.sentence(name),
             retirements=tuple(map(_retirement, self._endings(name))),
             reviews=None if entry.agent.review is None else snapshot.reviews,
+            judge=self.judge(name),
         )
 
     async def _glance(self, name: str) -> None:

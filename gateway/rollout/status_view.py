@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
+from gateway.judging.view import JudgeView
 from policies.rollout.state import VersionRef
 
 
@@ -180,8 +181,8 @@ class AgentView:
     this replica has seen of calls that begin alike, `retirements` which models end within 60 days, `excluded` who is
     kept off the canary, `ignored_rules` which rules point to a version that was rolled back. `measure_here` says what
     this replica does alone while the store is away: a quarantine, or an exclusion. `split_mismatch` says that the
-    canary's share of the calls is proven not to be its weight. `reviews` counts answers that wait for people,
-    None where nobody reviews.
+    canary's share of the calls is proven not to be its weight. `reviews` counts answers that wait for people, None
+    where nobody reviews; `judge` is None where nothing grades live calls.
     """
 
     phase: str | None
@@ -214,6 +215,7 @@ class AgentView:
     measure_here: str | None = None
     split_mismatch: bool = False
     reviews: int | None = None
+    judge: JudgeView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.history.view import RecentView
+from gateway.judging.view import VersionVerdictsView
 from gateway.number_words import duration, part, percentage, span, times, usd, weight
 from gateway.rollout.status_view import CallSums, CountsView, FindingView, ReasonView
 
 __all__ = [
     "comparison", "counts", "duration", "errors_in_words", "evidence_number", "failed_in_words", "in_unit",
-    "main_reason", "metric_name", "part", "percentage", "rarity", "reason_in_words", "span", "times",
+    "main_reason", "mean_score", "metric_name", "part", "percentage", "rarity", "reason_in_words", "span", "times",
     "unanswered_in_words", "usd", "weight",
 ]  # fmt: skip
 
@@ -20,6 +21,7 @@ _METRICS = {
     "cost": "Cost per call",
     "tokens": "Tokens per call",
     "low_quality": "Low quality",
+    "judge_low_quality": "Low quality by the judge",
     "bad_tools": "Bad tool calls",
     "off_schema": "Answers off their JSON schema",
     "refusals": "Refusals",
@@ -119,6 +121,14 @@ def evidence_number(e_value: float) -> str:
     if e_value < 100:
         return f"{e_value:.3g}"
     return _rounded(e_value)
+
+
+def mean_score(found: VersionVerdictsView) -> str:
+    """Return the mean score with its interval; a dash before the first verdict."""
+    if found.mean is None:
+        return "–"
+    between = "" if found.low is None or found.high is None else f" ({found.low:.2f} to {found.high:.2f})"
+    return f"{found.mean:.2f}{between}"
 
 
 def reason_in_words(reason: ReasonView) -> str:

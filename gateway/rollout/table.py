@@ -4,13 +4,14 @@ Every entry is immutable and swapped whole, so a call keeps the one it started w
 is about other versions than the configuration's, means stable only.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.calls import ArmName
 from gateway.formats.applied import AppliedVersion
 from gateway.rollout.gates import gate_of
 from policies.guardrails.grammar import Guardrail, parse
+from policies.guardrails.metrics import JUDGED_QUALITY
 from policies.guardrails.thresholds import Thresholds, arm_thresholds, limited_behaviours
 from policies.rollout.state import Intent, State, Step, VersionRef
 from routing.agents import Agent, AgentVersion
@@ -30,6 +31,7 @@ class Entry:
     `for_excluded`, which `is_excluded` marks: all on stable, and no evidence (decision 40). `excluded_here` are those
     of them that this replica has excluded alone, because the store is away.
     `plain` is the one plan of a plain model's calls, None for agents.
+    `judge_acts` says that a guardrail may act on the agent's judge.
     `on_trial` says that the split's calls are evidence: a rollout of exactly these versions is running. `is_completed`
     says that the configured canary serves everything because its rollout was completed.
     """
@@ -48,6 +50,7 @@ class Entry:
     excluded_here: frozenset[str] = frozenset()
     for_excluded: "Entry | None" = None
     plain: Plan | None = None
+    judge_acts: bool = False
     on_trial: bool = field(init=False)
     is_completed: bool = field(init=False)
 
@@ -62,9 +65,11 @@ class Entry:
         guardrails = tuple(parse(text) for text in agent.guardrails)
         signals = tuple(parse(text) for text in agent.signals)
         intent = _intent(agent)
+        is_trusted = agent.judge is not None and agent.judge.trusted
         return cls(
-            agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {}
-        ).with_state(state)
+            agent, intent, applied, guardrails, signals, None, Split(agent.versions[agent.stable]), {},
+            judge_acts=is_trusted,
+        ).with_state(state)  # fmt: skip
 
     @classmethod
     def of_model(cls, name: str) -> "Entry":
@@ -108,6 +113,11 @@ class Entry:
         stable = self.agent.versions[self.agent.stable]
         left = {digest: version for digest, version in split.kept.items() if canary is None or digest != canary.digest}
         return Split(stable, withdrawn=split.withdrawn, step=split.step, kept=left)
+
+    @property
+    def demoted(self) -> Collection[str]:
+        """Return the metrics whose guardrails only hold a step: a judge's that nobody vouches for."""
+        return () if self.judge_acts else (JUDGED_QUALITY.name,)
 
     @property
     def guardrails(self) -> tuple[Guardrail, ...]:
@@ -166,6 +176,14 @@ class Table:
         """Keep a party's calls at this replica off an agent's canary until its next record."""
         if entry := self._entries.get(name):
             self._entries[name] = replace(entry.excluding((party,)), excluded_here=entry.excluded_here | {party})
+
+    def trust_judge(self, name: str, judge: str, *, is_trusted: bool) -> None:
+        """Let a guardrail act on the agent's judge of that digest, or only warn."""
+        entry = self._entries.get(name)
+        if entry is None or entry.agent.judge is None or entry.agent.judge.digest != judge:
+            return
+        if entry.judge_acts != is_trusted:
+            self._entries[name] = replace(entry, judge_acts=is_trusted)
 
     def _acts_alone(self, name: str) -> bool:
         """Return whether this replica keeps calls off the canary that the record lets have it."""

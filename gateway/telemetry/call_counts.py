@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from gateway.calls import ArmName, Attempt, Call, End, FormatName, Operation, Outcome
 from gateway.errors import NOT_SENT, FailureKind
@@ -23,6 +23,8 @@ from gateway.telemetry.families import (
     DURATION,
     FALLBACKS,
     FIRST_TOKEN,
+    JUDGE_COST,
+    JUDGED,
     OVERHEAD,
     SCORES,
     TOKEN_USAGE,
@@ -34,6 +36,7 @@ from routing.assignment import Reason
 
 MOST_SERIES = {"counter": 10_000, "histogram": 2_000}  # of each family; what is beyond is counted as `other`
 OTHER = "other"
+JudgeEnd = Literal["passed", "failing", "undecided", "failed"]
 _AT_ONCE = 256  # calls that are counted together, in about a millisecond
 _MEASURED = 16  # the gateway's own part is measured on the first of so many calls that are counted together
 _MOST_LOOKED_UP = 10_000  # kinds of attempts whose series are held at hand
@@ -104,6 +107,14 @@ class CallCounts:
     def score(self, agent: str, version: str, arm: str) -> None:
         """Count a score of feedback."""
         self._value(SCORES, (agent, version, arm))[0] += 1
+
+    def judge(self, agent: str, version: str, end: JudgeEnd) -> None:
+        """Count a call that a judge was asked about."""
+        self._value(JUDGED, (agent, version, end))[0] += 1
+
+    def pay_judge(self, agent: str, nano_usd: int) -> None:
+        """Count what a judge cost."""
+        self._value(JUDGE_COST, (agent,))[0] += nano_usd
 
     def show(self, outcome: Outcome) -> None:
         """Count the behaviours that a call shows."""

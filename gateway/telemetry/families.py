@@ -73,6 +73,15 @@ RECORDS_DROPPED = MetricFamily(
     "serinus_records_dropped_total", "counter",
     "Calls whose record, or whose texts, were to be kept and were not: `call`, `content`.", ("kind",),
 )  # fmt: skip
+JUDGED = MetricFamily(
+    "serinus_judge_calls_total", "counter",
+    "Calls that a judge was asked about: passed or failing, undecided after two replies, failed without one.",
+    ("agent", "version", "end"),
+)  # fmt: skip
+JUDGE_COST = MetricFamily(
+    "serinus_judge_cost_usd_total", "counter", "What judges of live calls cost in US dollars, apart from calls.",
+    ("agent",), parts=1e9,
+)  # fmt: skip
 SPANS_DROPPED = MetricFamily(
     "serinus_spans_dropped_total", "counter", "Spans that reached no receiver, by what became of them.", ("reason",)
 )
@@ -161,8 +170,8 @@ SPLIT_MISMATCH = MetricFamily(
 )  # fmt: skip
 
 COUNTED = (
-    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, DECISIONS, REFUSED, RECORDS_DROPPED, SPANS_DROPPED,
-    DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
+    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, JUDGED, JUDGE_COST, DECISIONS, REFUSED,
+    RECORDS_DROPPED, SPANS_DROPPED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
     IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, CONFIG_PROBLEMS, CONFIG_LOADED,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.contents.content import CallContent
+from gateway.judging.view import VerdictView
 
 StepKind = Literal["call", "tool", "app"]
 ToolState = Literal["ok", "error", "no answer"]
@@ -92,7 +93,7 @@ class CallView:
     latest 64 of `brought_count` tool results.
 
     `caller`, `request_id`, `conversation_name`, `sub_agent` and `content` are None for a key that did not make the
-    call; `content` also where no texts were recorded.
+    call; `content` also where no texts were recorded. `verdict` is a judge's, None where it has none.
     """
 
     id: str
@@ -125,6 +126,7 @@ class CallView:
     content: CallContent | None = None
     handover: HandoverView | None = None
     brought_count: int = 0
+    verdict: VerdictView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ QUALITY = "quality"  # scored units, each as bad as its score is low
 REJECTIONS = "rejections"  # requests that the provider refused to serve, whoever caused it
 SCORED = "scored"  # counts, beside the bad ones, every unit that was scored: what low quality is a share of
 CONVERSATIONS = "turns:1"  # conversations whose turns are counted: what those with many are a share of
+GRADED_QUALITY = "judge_quality"  # as `quality`, by the scores of a judge: a part of it for each judge (`of_judge`)
+GRADED = "judge_graded"  # as `scored`: every unit that a judge has graded
 LEFT_OUT = "held"  # beside the bad units: calls of the canary that are left out of the evidence
 
 REPEATS = (4, 16)  # bad calls of one unit that are events of their own, beside the first
@@ -31,13 +33,14 @@ USER_BINS = 64  # users may be very many: leaving one bin out leaves 63 of 64 in
 
 SlotCounts = Mapping[int, int]
 Population = Literal[
-    "judged calls", "judged and rejected calls", "scored units", "conversations"
+    "judged calls", "judged and rejected calls", "scored units", "graded units", "conversations"
 ]  # what might have been bad
 
 _OF_PARTY = "@"  # between a component or a metric and the party whose part of it is counted
 _OF_COUNT = "#"  # between a component and which of a unit's bad calls is the event
 _OF_CHECK = "!"  # after a component, where the calls that absolute limits check are counted
 _OF_STEP = "~"  # between a component and the earlier step in which its units began
+_OF_JUDGE = ":"  # between a component and the digest of the judge whose verdicts it counts
 
 
 def part_of(name: str, party: str) -> str:
@@ -48,6 +51,17 @@ def part_of(name: str, party: str) -> str:
 def repeated(component: str, times: int) -> str:
     """The name of the event that a unit is bad for the `times`-th time; the first time is the component itself."""
     return component if times == 1 else f"{component}{_OF_COUNT}{times}"
+
+
+def of_judge(component: str, judge: str) -> str:
+    """The name of a component that counts the verdicts of one judge: verdicts of two judges are never added up."""
+    return f"{component}{_OF_JUDGE}{judge}"
+
+
+def graded_beside(names: Iterable[str]) -> set[str]:
+    """The names under which the graded units are counted that these components are a part of."""
+    beginning = of_judge(GRADED_QUALITY, "")
+    return {of_judge(GRADED, name.removeprefix(beginning)) for name in names if name.startswith(beginning)}
 
 
 def checked(component: str) -> str:
@@ -119,11 +133,15 @@ class ArmEvidence:
         """Summed badness of a component, in units."""
         return sum(self.bad.get(component, {}).values()) / WHOLE
 
-    def trials(self, population: Population) -> SlotCounts:
+    def trials(self, population: Population, component: str = "") -> SlotCounts:
         """Return the size of a population by slot: scored units are counted apart, and so are rejected ones.
 
         A refusal inside an answer is in both; that makes the rejections' share smaller, in the canary's favour.
+        `component` names the judge whose graded units are asked for.
         """
+        if population == "graded units":
+            graded = [self.bad.get(name, {}) for name in graded_beside((component,))]
+            return {index: count // WHOLE for slots in graded for index, count in slots.items()}
         if population == "judged and rejected calls":
             rejected = self.bad.get(REJECTIONS, {})
             slots = {*self.requests, *rejected}
@@ -134,7 +152,7 @@ class ArmEvidence:
 
     def earlier_trials(self, population: Population, step: int) -> SlotCounts:
         """Return the size of a population among the units of an earlier step by slot, of calls only."""
-        if population in ("scored units", "conversations"):
+        if population in ("scored units", "graded units", "conversations"):
             return {}
         trials = dict(self.requests_of.get(earlier_part("", step), {}))
         if population == "judged and rejected calls":
@@ -151,11 +169,11 @@ class ArmEvidence:
                 parts[party] = parts.get(party, 0) + self.bad_units.get(name, 0)
         return sorted(parts, key=lambda party: -parts[party])
 
-    def without(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
+    def without(self, party: str, names: Collection[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence as if that party had not called, in these components and metrics alone; `steps` are those of
         the units that began earlier."""
         bad, bad_units, samples = dict(self.bad), dict(self.bad_units), dict(self.samples)
-        heeded = {*names, REJECTIONS, CONVERSATIONS}  # the last two are parts of populations, too
+        heeded = {*names, REJECTIONS, CONVERSATIONS, *graded_beside(names)}  # what is a part of a population, too
         for name in heeded | {earlier_part(name, step) for name in heeded for step in steps}:
             part = part_of(name, party)
             if part in bad:
@@ -182,7 +200,7 @@ class ArmEvidence:
 
     def for_names(self, names: Collection[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence with nothing but what these components and metrics are read from: few counts of many parties."""
-        heeded = {*names, REJECTIONS, SCORED, CONVERSATIONS}
+        heeded = {*names, REJECTIONS, SCORED, CONVERSATIONS, *graded_beside(names)}
         kept = heeded | {earlier_part(name, step) for name in heeded for step in steps}
         is_checked = any(name.endswith(_OF_CHECK) for name in names)
         return replace(
@@ -204,10 +222,10 @@ class ArmEvidence:
                     counts[name] = _less_most(counts.get(name, {}), parts)
         return replace(self, bad=bad, recent=recent)
 
-    def only(self, party: str, names: Iterable[str], steps: Collection[int] = ()) -> "ArmEvidence":
+    def only(self, party: str, names: Collection[str], steps: Collection[int] = ()) -> "ArmEvidence":
         """The evidence as if nobody else had called, in these components and metrics alone. Only the canary's calls are
         counted by party, so stable's stay those of all."""
-        heeded = {*names, REJECTIONS, CONVERSATIONS}
+        heeded = {*names, REJECTIONS, CONVERSATIONS, *graded_beside(names)}
         parts = {name: part_of(name, party) for name in heeded | {earlier_part(n, s) for n in heeded for s in steps}}
         earlier = {earlier_part("", step): part_of(earlier_part("", step), party) for step in steps}
         scored = self.bad.get(part_of(SCORED, party), {})

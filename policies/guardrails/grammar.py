@@ -3,6 +3,7 @@
     error_rate  <= stable * 1.25     a ratio: the canary may be at most 1.25 times as bad as stable
     latency_p90 <= stable * 1.10     the canary may be at most 10 % slower
     truncated   <= stable * 1.5      the canary's answers may be cut off at most 1.5 times as often as stable's
+    judge_low_quality <= stable * 1.2 by 0f3a…   the judge of that digest; whoever loads a configuration adds it
     error_rate  <= 20%               an absolute guard, for when no control is left
 
 A rejection is a request that the provider refuses to serve, most often with a 4xx. Callers cause most of them, and they
@@ -15,7 +16,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from policies.evidence.evidence import REPEATS, Population, checked, repeated
+from policies.evidence.evidence import REPEATS, Population, checked, of_judge, repeated
 from policies.evidence.turns import reached
 from policies.guardrails.metrics import METRICS, Events, Mean, Measure, Metric, SlowCalls, Turns
 
@@ -42,7 +43,8 @@ _FIRST_PART = 0.9  # of a guardrail's e-value, for a unit's first bad call; the 
 _UNITS = {"": 1.0, "%": 0.01, "ms": 0.001, "s": 1.0}
 
 _GRAMMAR = re.compile(
-    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|ms|s|)",
+    r"(?P<metric>[a-z_0-9]+)\s*<=\s*(?:(?P<stable>stable)\s*\*\s*)?(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>%|ms|s|)"
+    r"(?: by (?P<judge>[0-9a-f]{12}))?",
     re.ASCII,
 )
 
@@ -83,17 +85,27 @@ class CountedEvent:
 
 @dataclass(frozen=True)  # without slots: what follows from a guardrail is asked for thousands of times, and kept
 class Guardrail:
-    """A parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds."""
+    """A parsed guardrail. `limit` is a ratio to stable's when `relative`; else a rate in 0…1, or seconds.
+
+    `judge` is the digest of the judge whose verdicts count, where the metric is a judge's.
+    """
 
     text: str
     metric: Metric
     relative: bool
     limit: float
+    judge: str = ""
 
     @cached_property
     def is_mean(self) -> bool:
         """Return whether the guardrail compares means; all others count bad units."""
         return isinstance(self.metric.reading, Mean)
+
+    @cached_property
+    def by_judge(self) -> bool:
+        """Return whether the guardrail counts verdicts of a judge."""
+        reading = self.metric.reading
+        return isinstance(reading, Events) and reading.by_judge
 
     @cached_property
     def population(self) -> Population:
@@ -137,7 +149,9 @@ class Guardrail:
         reading = self.metric.reading
         if isinstance(reading, Turns):
             return tuple(map(reached, reading.marks))
-        return (reading.component,) if isinstance(reading, Events) else tuple(slow.component for slow in self.slow)
+        if not isinstance(reading, Events):
+            return tuple(slow.component for slow in self.slow)
+        return (of_judge(reading.component, self.judge) if reading.by_judge else reading.component,)
 
     @cached_property
     def events(self) -> tuple[CountedEvent, ...]:
@@ -172,19 +186,21 @@ def parse(text: str) -> Guardrail:
     if metric is None:
         raise ValueError(f"unknown metric {match['metric']!r} in {text!r}; known: {', '.join(METRICS)}")
     limit = float(match["number"]) * _UNITS[match["unit"]]
-    guardrail = Guardrail(" ".join(text.split()), metric, match["stable"] is not None, limit)
+    guardrail = Guardrail(" ".join(text.split()), metric, match["stable"] is not None, limit, match["judge"] or "")
     _check(guardrail, match["unit"])
     return guardrail
 
 
 def _check(guardrail: Guardrail, unit: str) -> None:
     text, limit = guardrail.text, guardrail.limit
+    if guardrail.judge and not guardrail.by_judge:
+        raise ValueError(f"{guardrail.metric.name} in {text!r} is no judge's; leave `by {guardrail.judge}` out")
     if guardrail.relative:
         if unit or not 1.0 <= limit <= 100.0:
             raise ValueError(f"the factor in {text!r} must be between 1 and 100, such as 1.25")
         return
     name = guardrail.metric.name
-    if guardrail.is_mean or isinstance(guardrail.metric.reading, Turns):
+    if guardrail.is_mean or guardrail.by_judge or isinstance(guardrail.metric.reading, Turns):
         way_out = f"{name} <= stable * {1.05 if guardrail.is_mean else 1.5}"
         raise ValueError(f"{name} is compared with stable only: write {way_out!r}")
     if guardrail.slow:

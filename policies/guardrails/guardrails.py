@@ -27,6 +27,7 @@ from policies.statistics.sequential import floor_e_value, strata_e_value
 HOLD_THRESHOLD = 10.0  # this much evidence keeps a rollout from going on
 MIN_UNITS = 30  # fewer canary units than this say nothing in its favour
 CONTROL_LOST_SECONDS = 300.0  # stable is unseen for so long: no control is left
+_EVEN = 0.5  # the canary's part of the units that a judge grades
 _SHIELD_PART = 0.25 / (CALLER_BINS + USER_BINS)  # of the bet, for each party: that without its failures all is plain
 
 
@@ -76,14 +77,16 @@ def assess(
     signals: Sequence[Guardrail],
     evidence: Evidence,
     dismissed: Collection[str] = (),
+    demoted: Collection[str] = (),
 ) -> Assessment:
     """Assess guardrails and signals by the evidence, each in the order given, without those on `dismissed` metrics.
 
-    A dismissed guardrail keeps its share of the family to itself: handing it to the others because of what it showed
-    would break the promise.
+    A guardrail on a `demoted` metric is a signal. Either keeps its share of the family to itself: handing it to the
+    others because of what it showed would break the promise.
     """
     share_of = shares(guardrails)
-    heeded = [guardrail for guardrail in guardrails if guardrail.metric.name not in dismissed]
+    heeded = [guardrail for guardrail in guardrails if guardrail.metric.name not in {*dismissed, *demoted}]
+    signals = [*signals, *(guardrail for guardrail in guardrails if guardrail.metric.name in demoted)]
     findings = _bounded([_find(guardrail, share_of[guardrail.text], evidence) for guardrail in heeded], evidence)
     watched = _bounded([_find(each, 0.0, evidence) for each in signals if each.metric.name not in dismissed], evidence)
     e_value = _family(findings) if any(share_of.values()) else 1.0
@@ -194,7 +197,8 @@ def _restarted(
     steps = [step for step in evidence.earlier if _has_shown(evidence, earlier_part(event.name, step))]
     if event.times > 1 and not steps and not _has_shown(evidence, event.name):
         return evidence.clock.weight(0, evidence.clock.until)  # no such event: nothing was bet
-    weights = (evidence.weight, *(evidence.earlier[step] for step in steps))
+    weight = _EVEN if guardrail.by_judge and 0.0 < evidence.weight < 1.0 else evidence.weight
+    weights = (weight, *(evidence.earlier[step] for step in steps))
 
     def e_value(counts: _Counts) -> float:
         """Worse than stable *and* above the floor: the smaller of two e-values is evidence against either null.
@@ -218,7 +222,7 @@ def _slots(guardrail: Guardrail, names: Sequence[str], evidence: Evidence) -> di
     canary, stable = ([arm.bad.get(name, {}) for name in names] for arm in (evidence.canary, evidence.stable))
     population = guardrail.population
     earlier = [evidence.canary.earlier_trials(population, step) for step in evidence.earlier]
-    requests = [evidence.canary.trials(population), *earlier]
+    requests = [evidence.canary.trials(population, guardrail.components[-1]), *earlier]
     return {
         index: _Counts(_at(canary, index, WHOLE), _at(stable, index, WHOLE), sum(_at(requests, index)))
         for index in {index for slots in (*canary, *stable, *requests) for index in slots}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from policies.behaviours.behaviours import BEHAVIOURS, OF_CONVERSATIONS
-from policies.evidence.evidence import ERRORS, QUALITY, REJECTIONS, ArmEvidence, Population
+from policies.evidence.evidence import ERRORS, GRADED_QUALITY, QUALITY, REJECTIONS, ArmEvidence, Population
 from policies.evidence.turns import MARKS
 
 Measure = Literal["latency", "ttft"]
@@ -51,7 +51,8 @@ class Events:
 
     `population` names what might have been bad. `observed` counts what people are shown, where that is not the bad
     units. `simulated` gives the share of bad units in a simulated world. With `once` later bad calls of a unit are no
-    events of their own.
+    events of their own. `by_judge` marks verdicts of a judge, which grades as many units of either arm, whatever the
+    weight is; no simulated world has a judge.
     """
 
     component: str
@@ -59,6 +60,7 @@ class Events:
     population: Population = "judged calls"
     observed: Callable[[ArmEvidence], int] | None = None
     once: bool = False
+    by_judge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,11 @@ _MEANS = (
 LOW_QUALITY = Metric(
     "low_quality", Kind("quality", share=0.12, floor=0.02), Events(QUALITY, _low_quality, population="scored units")
 )
+JUDGED_QUALITY = Metric(
+    "judge_low_quality",
+    Kind("judge", share=0.12, floor=0.02),
+    Events(GRADED_QUALITY, _low_quality, population="graded units", once=True, by_judge=True),
+)
 
 _BEHAVIOUR = Kind("behaviour", share=0.12, floor=0.005)
 _BEHAVIOURS = tuple(
@@ -188,7 +195,8 @@ _BEHAVIOURS = tuple(
 TURNS = Metric("turns", _BEHAVIOUR, Turns(MARKS, _lengthy))
 
 METRICS: Mapping[str, Metric] = {
-    metric.name: metric for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY, *_BEHAVIOURS, TURNS)
+    metric.name: metric
+    for metric in (ERROR_RATE, REJECTION_RATE, *_SLOW, *_MEANS, LOW_QUALITY, JUDGED_QUALITY, *_BEHAVIOURS, TURNS)
 }
 MEANS: Mapping[str, Mean] = {
     metric.name: metric.reading for metric in METRICS.values() if isinstance(metric.reading, Mean)

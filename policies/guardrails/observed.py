@@ -32,7 +32,7 @@ def observed(guardrail: Guardrail, arm: ArmEvidence) -> Observed:
     if isinstance(guardrail.metric.reading, Turns):
         calls, conversations = turns_of(arm)
         return Observed(calls / conversations if conversations else None, None, conversations)
-    trials = sum(arm.trials(guardrail.population).values())
+    trials = sum(arm.trials(guardrail.population, guardrail.components[-1]).values())
     if not trials:
         return Observed(None, 0.0, 0)
     reading = guardrail.metric.reading

@@ -129,7 +129,8 @@ def happenings(guardrails: Sequence[Guardrail], world: World, chance: Chance) ->
 
 def _sources(guardrails: Sequence[Guardrail], world: World, chance: Chance) -> list[_Source]:
     """Return one source for each set of components that is guarded."""
-    by_components = {guardrail.components: guardrail for guardrail in guardrails if guardrail.components}
+    drawn = [guardrail for guardrail in guardrails if guardrail.components and not guardrail.by_judge]
+    by_components = {guardrail.components: guardrail for guardrail in drawn}
     return [_source(guardrail, world, chance) for guardrail in by_components.values()]
 
 

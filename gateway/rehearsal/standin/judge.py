@@ -19,6 +19,7 @@ _ORDER = re.compile(r"answer ([01](?:\.\d+)?)")
 Manner = Literal[
     "grade",  # finds what `bad_if` says, but for errors
     "zero",  # finds everything bad
+    "quote",  # grades, and quotes the case in its reason
     "obey",  # takes the grade that the case asks for, where it says `answer 1.0`
     "garbage",  # says something that is no grade
 ]
@@ -49,10 +50,13 @@ def grade(ask: Ask, behaviour: JudgeBehaviour) -> str | None:
     return None
 
 
-def finds_good(case: str, behaviour: JudgeBehaviour) -> bool:
-    """Return whether this judge finds a case good, which depends on the case and the seed alone."""
-    is_good = not behaviour.bad_if or behaviour.bad_if not in case
-    errs = Random(f"{behaviour.seed}:{case}").random() < behaviour.error_rate  # noqa: S311 - a rehearsal
+def finds_good(answer: str, behaviour: JudgeBehaviour, case: str = "") -> bool:
+    """Return whether this judge finds an answer good, which depends on the case and the seed alone.
+
+    `case` is all that it was shown, by which its errors are drawn.
+    """
+    is_good = not behaviour.bad_if or behaviour.bad_if not in answer
+    errs = Random(f"{behaviour.seed}:{case or answer}").random() < behaviour.error_rate  # noqa: S311 - a rehearsal
     return is_good is not errs
 
 
@@ -63,14 +67,14 @@ def _is_ours(text: str) -> bool:
 def _answer_ours(text: str, behaviour: JudgeBehaviour) -> str:
     fence = _OURS.search(text)
     parts = {} if fence is None else _parts(text, fence[1])
-    case = parts.get("answer", "")
     if behaviour.manner == "garbage":
         return "I would rather write a poem about this case."
     order = _ORDER.search("\n".join(parts.values()))
     if behaviour.manner == "obey" and order is not None:
         return _verdict(float(order[1]), "the case told me so")
-    is_good = behaviour.manner != "zero" and finds_good(case, behaviour)
-    return _verdict(float(is_good), "as the rubric says" if is_good else "not as the rubric says")
+    is_good = behaviour.manner != "zero" and finds_good(parts.get("answer", ""), behaviour, "\n".join(parts.values()))
+    reason = "as the rubric says" if is_good else "not as the rubric says"
+    return _verdict(float(is_good), "; ".join(parts.values()) if behaviour.manner == "quote" else reason)
 
 
 def _parts(text: str, fence: str) -> Mapping[str, str]:

@@ -1,0 +1,124 @@
+"""A question of the live judge to its model: money first, then the model, then what is left of the money."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+from pydantic import JsonValue
+
+from gateway.calls import Usage
+from gateway.errors import CallerError, ProviderError, StoreAway
+from gateway.formats.openai_chat.provider_answer import read_answer
+from gateway.judging.question import VERDICT_SCHEMA, JudgeMessage, ask_for_grade, read_verdict
+from gateway.judging.rubric import LEAST_OUTPUT, parts_of, task_of
+from gateway.questions import TargetQuestion, ask_target
+from gateway.runtime import Runtime
+from gateway.store.seam import Store
+from routing.agents import AgentVersion, JudgeRules
+
+_EXTRA_TOKENS: Final = 64  # that a provider puts around messages
+_UNBILLED: Final = ("connect", "status", "untranslatable", "circuit_open")  # ends after which nobody has worked on it
+
+
+class JudgeFailed(Exception):
+    """The judge gave no answer. The message says why, without a word of the provider's: it may quote the case."""
+
+
+class BatchSpent(Exception):
+    """The next question may cost more than whoever asks for it wants to spend."""
+
+
+class JudgePaused(Exception):
+    """No question may go out now: the money of the day is spent, or nobody knows what a question costs."""
+
+
+@dataclass(slots=True)
+class JudgeCost:
+    """Cost of the questions about one case, in nano-dollars."""
+
+    nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeQuestion:
+    """A case for the judge of an agent. `seconds` bound each reply. `left` is what may be spent on it, in nano-dollars,
+    beside the limit of the day; None for no limit."""
+
+    agent: str
+    judge: JudgeRules
+    conversation: str
+    answer: str
+    seconds: float
+    left: int | None = None
+
+
+def day_of(now: float) -> str:
+    """Return the day (UTC) of Unix seconds."""
+    return datetime.fromtimestamp(now, UTC).date().isoformat()
+
+
+async def ask_judge_model(
+    question: JudgeQuestion, runtime: Runtime, store: Store, now: float, cost: JudgeCost
+) -> tuple[float, bool, str]:
+    """Return score, whether it passes, and the reason. `cost` gets what it costs.
+
+    Raises JudgeFailed, JudgePaused, Ungraded, StoreAway.
+    """
+    judge = question.judge
+
+    async def ask(messages: Sequence[JudgeMessage], schema: Mapping[str, JsonValue]) -> str:
+        shape = {"type": "json_schema", "json_schema": {"name": "grade", "schema": dict(schema), "strict": True}}
+        members = {"model": "judge", "messages": [dict(each) for each in messages], "response_format": shape}
+        return await _ask_once(question, orjson.dumps(members), runtime, store, now, cost)
+
+    parts = parts_of(question.conversation, question.answer)
+    return await ask_for_grade(ask, task_of(judge.rubric), parts, VERDICT_SCHEMA, read_verdict)
+
+
+async def _ask_once(
+    question: JudgeQuestion, body: bytes, runtime: Runtime, store: Store, now: float, cost: JudgeCost
+) -> str:
+    target, day = question.judge.target, day_of(now)
+    most = runtime.prices.cost(target.name, Usage(len(body) + _EXTRA_TOKENS, output=LEAST_OUTPUT), now)
+    if most is None:
+        raise JudgePaused(f"it is not known what {target} costs; add it to `prices` in gateway.yaml")
+    channel = runtime.channels.get(target.provider)
+    if channel is None:
+        raise JudgePaused(f"provider {target.provider} is not configured any more")
+    if question.left is not None and cost.nano_usd + most > question.left:
+        raise BatchSpent("the next call may cost more than is left of --max-cost")
+    if not await store.reserve_for_judge(question.agent, day, most, question.judge.max_nano_usd_per_day):
+        raise JudgePaused("the day's money is spent or reserved, or too many calls were judged today")
+    paid = most  # whoever is cancelled may be billed
+    version = AgentVersion("judge", target, parameters={"temperature": "0", "max_tokens": str(LEAST_OUTPUT)})
+    try:
+        async with asyncio.timeout(question.seconds):
+            reply = await ask_target(TargetQuestion(version, body, asker="judge"), channel, runtime.prices)
+        paid = most if reply.cost_nano_usd is None else reply.cost_nano_usd
+        return _text_of(reply.body)
+    except TimeoutError:
+        raise JudgeFailed(f"{target} did not answer within {question.seconds:g} s") from None
+    except CallerError as error:
+        paid = 0
+        raise JudgeFailed(f"the question cannot be put to {target} ({error.code or error.status})") from None
+    except ProviderError as error:
+        paid = 0 if error.kind in _UNBILLED else most
+        status = f", HTTP {error.upstream_status}" if error.upstream_status else ""
+        raise JudgeFailed(f"{target} gave no answer ({error.kind.replace('_', ' ')}{status})") from None
+    finally:
+        cost.nano_usd += paid
+        if paid != most:
+            with suppress(StoreAway):  # then the reservation stands
+                await store.settle_for_judge(question.agent, day, paid - most)
+
+
+def _text_of(body: bytes) -> str:
+    message = read_answer(body)["choices"][0]["message"]
+    content = message.get("content")
+    if isinstance(content, list):
+        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return content or ""

@@ -45,8 +45,8 @@ def read_native(root: Node, path: Path, folder: SuiteFolder, check_problems: Che
         reader = _NativeReader(source, root.get("defaults") or Node({}, root.file, root.line, 1), evaluators)
         cases = with_ids(bounded(reader.cases(root.entries["cases"])))
     source.findings.problems.extend(problem for spec in specs_of(cases) for problem in check_problems(spec))
-    told = {(problem.file, problem.line) for problem in structural}  # of them the reader has other words
-    found = [problem for problem in source.findings.problems if (problem.file, problem.line) not in told]
+    places = {(problem.file, problem.line) for problem in structural}  # of them the reader has other words
+    found = [problem for problem in source.findings.problems if (problem.file, problem.line) not in places]
     if model is None or structural or found:
         raise SuiteError([*structural, *found])
     if unchecked := sum(not case.checks for case in cases):

@@ -50,6 +50,7 @@ class ReviewQueue:
         self._chosen: deque[_Chosen] = deque()
         self._writing = asyncio.Lock()
         self.dropped = 0
+        self._reported = 0
 
     def note_recorded(self, records: Sequence[CallRecord]) -> None:
         """Take note of calls whose texts are recorded now."""
@@ -84,6 +85,13 @@ class ReviewQueue:
                 is_away = True
             else:
                 is_away = False
+                self.tell_of_drops()
+
+    def tell_of_drops(self) -> None:
+        """Log how many calls there was no room for since the last time."""
+        if self.dropped > self._reported:
+            self._log.warning("reviews_not_kept", dropped=self.dropped - self._reported)
+            self._reported = self.dropped
 
     async def finish(self) -> None:
         """Write what is left; a store that is away gets nothing more."""

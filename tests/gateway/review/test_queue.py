@@ -83,11 +83,14 @@ async def test_two_that_write_at_once(store: FaultyStore, agent: str) -> None:
 
 
 async def test_what_there_is_no_room_for(store: FaultyStore, agent: str) -> None:
-    """Is dropped and counted."""
+    """Is dropped, counted, and said once."""
     stage = Stage(store, agent)
     for number in range(2_010):
         stage.record(str(number))
     assert stage.queue.dropped == 10
+    for _ in range(2):
+        stage.queue.tell_of_drops()
+    assert [json.loads(line)["event"] for line in stage.out.getvalue().splitlines()] == ["reviews_not_kept"]
     await stage.queue.write()
     assert len(await stage.waiting()) == 300
 

@@ -1,5 +1,6 @@
 """The page on judges: its numbers are those of the code, and its suite is one that runs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from evals.checks import check_problems, graded_checks
 from evals.suites import read_suite
+from gateway.cli.main import main
 from gateway.judging.agreement import LEAST_KAPPA, MIN_LABELS, MIN_OF_EACH, Agreement
 from tests.architecture import ROOT
 
@@ -44,3 +46,18 @@ def test_the_suite_of_the_page_is_read(tmp_path: Path) -> None:
     (suite,) = re.findall(r"```yaml\n(cases:.*?)```", PAGE, re.DOTALL)
     (tmp_path / "s.yaml").write_text(suite, encoding="utf-8")
     assert [spec.type for spec in graded_checks(read_suite(tmp_path / "s.yaml", check_problems))] == ["llm-rubric"]
+
+
+def test_calibrate_says_what_the_page_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """κ of the first judge of the table, and the rate that people would find, by the command of the page."""
+    (command,) = re.findall(r"serinus (judge calibrate) labels\.jsonl( --passed 700 --judged 1000)", PAGE)
+    labels = [
+        (human, judge) for human, judge, count in ((1, 1, 38), (0, 1, 6), (1, 0, 4), (0, 0, 12)) for _ in range(count)
+    ]
+    about = {"agent": "support", "version": "v2", "judge_digest": "d" * 64, "at": "2026-11-30T12:00:00Z", "comment": ""}
+    rows = [{"call_id": f"c{at}", "human": human, "judge": judge, **about} for at, (human, judge) in enumerate(labels)]
+    file = tmp_path / "labels.jsonl"
+    file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert main([*command[0].split(), str(file), *command[1].split()]) == 0
+    said = capsys.readouterr().out
+    assert "κ = 0.59 (0.36 to 0.82)" in said and "64% of the calls good (45% to 82%)" in said

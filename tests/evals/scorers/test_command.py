@@ -13,7 +13,7 @@ import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from tests.support.evaluations import PRICES
-from tests.support.processes import SERINUS, SURROUNDINGS, Done, command
+from tests.support.processes import SERINUS, SURROUNDINGS, command
 from tests.support.running import trial, write
 from tests.support.waiting import SOON, within
 
@@ -60,10 +60,6 @@ def arguments(folder: Path, suite: object, *more: str) -> list[str]:
     ]
 
 
-async def evaluate(folder: Path, suite: object, *more: str, **environ: str) -> Done:
-    return await command(*arguments(folder, suite, *more), **environ)
-
-
 async def start(folder: Path, suite: object) -> Process:
     surroundings = {**SURROUNDINGS, "COVERAGE_PROCESS_CONFIG": ""}
     return await create_subprocess_exec(
@@ -71,8 +67,16 @@ async def start(folder: Path, suite: object) -> Process:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize(
+    ("use", "number"),
+    [
+        ("tool_results", signal.SIGTERM),
+        ("tool_results", signal.SIGINT),
+        ("evaluator", signal.SIGTERM),
+        ("evaluator", signal.SIGHUP),
+        ("python", signal.SIGTERM),
+    ],
+)
 async def test_no_command_outlives_a_signal(use: str, number: signal.Signals, tmp_path: Path) -> None:
     """Neither the command of a suite, nor what it has started; the exit code is the shells'."""
     (tmp_path / "play.py").write_text(SLEEPER)
@@ -115,28 +119,3 @@ async def test_an_evaluator_scores_a_suite(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "config/agents/support/v1.eval.json").read_text())
     assert [each.split(" sha256:")[0] for each in record["evaluators"]] == ["mine"]
     assert (tmp_path / "log").read_text() == "."
-
-
-@pytest.mark.parametrize(
-    ("more", "arguments", "words"),
-    [
-        ({"run": ["./nowhere"]}, (), "evaluator mine: ./nowhere is no program that can be run"),
-        ({"run": ["no-such-program"]}, (), "evaluator mine: no-such-program is no program"),
-        ({"env": ["NOT_THERE"]}, (), "evaluator mine: the environment has no NOT_THERE"),
-        ({"judge": "nobody/x"}, (), "the judge 'nobody/x' has no configured provider"),
-        ({"embedder": "nobody/x"}, (), "the judge 'nobody/x' has no configured provider"),
-        ({"judge": "standin/unpriced"}, ("--max-cost", "1"), "--max-cost needs a price of the judge standin/unpriced"),
-    ],
-)
-async def test_what_an_evaluator_lacks_is_said_before(
-    more: dict[str, object], arguments: tuple[str, ...], words: str, tmp_path: Path
-) -> None:
-    """Nothing is asked, nothing is spent."""
-    suite = {
-        "evaluators": {"mine": {**EVALUATOR, **more}},
-        "cases": [{"ask": "Hi", "expect": [{"external": "mine"}]}],
-    }
-    async with configured(tmp_path) as standin:
-        done = await evaluate(tmp_path, suite, *arguments)
-        assert not list(standin.requests)
-    assert done.code == 2 and words in done.errors

@@ -57,23 +57,23 @@ def line_beginning(log: Log, outcome: Outcome) -> bytes:
     return log.beginning({name: value for name, value in line.items() if name not in _VARYING})
 
 
-def log_usual(log: Log, beginning: bytes, outcome: Outcome) -> None:
-    """Write the line of a usual call, whose kind has that beginning."""
+def log_usual(log: Log, beginning: bytes, outcome: Outcome, trace_id: str = "") -> None:
+    """Write the line of a usual call, whose kind has that beginning. `trace_id` is '' where nothing is exported."""
     attempt, received_at, first = outcome.attempts[0], outcome.received_at, outcome.first_token_at
     usage = attempt.usage or _NO_USAGE
-    log.go_on(
-        beginning,
-        {
-            "id": outcome.call_id,
-            "request_id": outcome.request_id or None,
-            "latency": round(outcome.ended_at - received_at, 6),
-            "ttft": round(first - received_at, 6) if first else None,
-            "input_tokens": usage.input,
-            "cached_tokens": usage.cached,
-            "output_tokens": usage.output,
-            "cost_usd": (attempt.cost_nano_usd or 0) / _NANO,
-        },
-    )
+    varying: dict[str, object] = {
+        "id": outcome.call_id,
+        "request_id": outcome.request_id or None,
+        "latency": round(outcome.ended_at - received_at, 6),
+        "ttft": round(first - received_at, 6) if first else None,
+        "input_tokens": usage.input,
+        "cached_tokens": usage.cached,
+        "output_tokens": usage.output,
+        "cost_usd": (attempt.cost_nano_usd or 0) / _NANO,
+    }
+    if trace_id:
+        varying["trace_id"] = trace_id
+    log.go_on(beginning, varying)
 
 
 def failures_in(attempts: Sequence[Attempt], since: float) -> list[dict[str, object]]:

@@ -108,12 +108,16 @@ class Recorder:
             if outcome.heard is not None:
                 hear_request(outcome.heard, call.format, call.document)
             self.finished.note(outcome, call, returned)
-        if kind is not None and self.tracing is None:
-            log_usual(self._log, kind.beginning, outcome)
+        trace_id = ""
+        if self.tracing is not None and call is not None:
+            trace_id = self.tracing.note(outcome, call, applied.get(outcome.version), returned)
+            outcome.heard = None
+        if kind is not None:
+            log_usual(self._log, kind.beginning, outcome, trace_id)
             return
         line = call_line(outcome, Spent.by(outcome.attempts))
-        if self.tracing is not None and call is not None:
-            line["trace_id"] = self.tracing.note(outcome, call, applied.get(outcome.version), returned)
+        if trace_id:
+            line["trace_id"] = trace_id
         outcome.heard = None  # whoever wants it holds it by now
         self._log.often(line)
 

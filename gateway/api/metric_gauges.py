@@ -16,9 +16,12 @@ from typing import get_args
 from gateway import __version__
 from gateway.api.endpoint import Services
 from gateway.errors import StoreAway
+from gateway.limits.ledger import NAMED_BY_CLIENTS
+from gateway.limits.view import used_ratio
 from gateway.rollout.status_view import AgentView, FindingView
 from gateway.rollout.table import Entry
 from gateway.telemetry.families import (
+    BUDGET_USED,
     BUILD_INFO,
     CIRCUIT_OPEN,
     CONFIG_LOADED,
@@ -29,6 +32,7 @@ from gateway.telemetry.families import (
     HANDOVERS_WAITING,
     IN_FLIGHT,
     LIMIT,
+    LIMITED,
     MEASURED,
     MODEL_SHUTDOWN,
     NOTICES_PENDING,
@@ -72,6 +76,10 @@ def process_samples(services: Services) -> Samples:
     _put(gauges, CONFIG_LOADED, services.loaded_at)
     for target in services.proxy.attempts.circuits.states():
         _put(gauges, CIRCUIT_OPEN, 1, *services.counts.known.bounded(target).split("/", 1))
+    for ledger in services.proxy.limits.leases.ledgers():
+        limit = ledger.limit
+        if limit.level not in NAMED_BY_CLIENTS:
+            _put(gauges, BUDGET_USED, used_ratio(ledger), limit.level, limit.name, limit.kind, limit.window.text)
     for entry in _entries(services):
         _put(gauges, QUARANTINE, entry.is_quarantined, entry.agent.name)
     return {**_counters(services), **gauges}
@@ -90,6 +98,7 @@ def _counters(services: Services) -> Samples:
     writer = services.traces.writer
     dropped = {"call": writer.dropped, "content": writer.contents.dropped}
     counted[RECORDS_DROPPED.name] = {(kind,): [count] for kind, count in dropped.items()}
+    counted[LIMITED.name] = {labels: [count] for labels, count in services.proxy.limits.refused.items()}
     tracing = services.proxy.recorder.tracing
     if tracing is not None:
         from gateway.telemetry.span_exporter import Lost  # it is loaded where spans are exported, and only there

@@ -70,7 +70,9 @@ class Proxy:
         held: Reservation | None = None
         if self.limits.is_on:
             version = plan.version
-            held = await self.limits.admit(call, version.target, entry.applied[version.name], runtime.prices)
+            held = self.limits.begin(call, version.target, entry.applied[version.name], runtime.prices)
+            if held is not None and len(held.slices) < len(held.group.ledgers):
+                await self.limits.complete(held)
         with Recording(self.recorder, call, plan, entry, runtime.prices, held) as outcome:
             compared = outcome.arm is not None and entry.on_trial and not plan.held
             if compared:

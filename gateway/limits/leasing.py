@@ -20,6 +20,7 @@ _PAUSE: Final = 0.1  # between two rounds
 _AWAY_PAUSE: Final = 1.0  # after which a store that was away is asked again
 _AT_ONCE: Final = 32  # questions under way at the same time
 _MOST: Final = 20_000  # ledgers of one replica: users and conversations are named by clients
+_FRESH: Final = 1.0  # seconds for which a look need not ask again
 _IDLE: Final = 900.0  # seconds after which a ledger without use, debt or lease is forgotten
 
 
@@ -98,6 +99,15 @@ class Leases:
             self._asking.discard(ledger.limit)
             if heard := self._heard.pop(ledger.limit, None):
                 heard.set()
+
+    async def refresh(self, ledgers: Iterable[LeaseLedger]) -> None:
+        """Hear of the store what counts now, for someone who looks; what was heard a second ago will do."""
+        now = self._now()
+        for ledger in ledgers:
+            is_old = not ledger.heard_at or now - ledger.heard_at > _FRESH
+            if is_old and not self.is_away and ledger.limit not in self._asking:
+                self._asking.add(ledger.limit)
+                await self.ask(ledger)
 
     async def finish(self) -> None:
         """Give back what is left at the stop."""

@@ -18,8 +18,14 @@ _RECENT: Final = 10.0  # seconds of use that a lease goes by
 _FLOOR: Final = 100  # a lease is at least this part of the limit, while a twentieth of the rest has it
 _KEPT_LEASES: Final = 20  # leases without any use, after which none is had ahead
 _KEPT_LEASES_OF_MANY: Final = 1  # of holders that clients name
-_MANY: Final[tuple[Level, ...]] = ("user", "conversation")
+_KINDS: Final[tuple[Kind, ...]] = ("requests", "tokens", "usd")
+NAMED_BY_CLIENTS: Final[tuple[Level, ...]] = ("user", "conversation")
 _LEAST_PAUSE: Final = 0.2  # seconds between two questions that no call waits for
+
+
+def amount_index(kind: Kind) -> int:
+    """Return where the amounts of a call have that of a limit's kind."""
+    return _KINDS.index(kind)
 
 
 @dataclass(frozen=True)
@@ -76,29 +82,32 @@ class LeaseLedger:
     back: dict[str, int] = field(default_factory=dict)
     used_at: float = 0.0
     asked_at: float = 0.0
-    _used: int = 0
+    index: int = field(init=False)  # of its kind among the amounts of a call
+    _seen: int = 0  # what was free when its use was last looked at, and was granted since
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.index = amount_index(self.limit.kind)
+
+    def carries(self, amount: int, now: float) -> bool:
+        """Return whether the lease holds as much."""
+        return amount <= self.free and now < self.until
 
     def reserve(self, amount: int, now: float) -> bool:
         """Take an amount from the lease; False where it does not hold as much."""
-        self.used_at = now
         if amount > self.free or now >= self.until:
             return False
         self.free -= amount
-        self._used += amount
         return True
 
     def settle(self, held: int, slice_: str, spent: int, now: float) -> None:
         """Turn a reservation into what was spent."""
-        left = held - spent
-        if left >= 0:
-            self._used = max(0, self._used - left)
-            self.give_back(left, slice_, now)
-            return
-        self._used -= left
-        self.take_beyond(-left, now)
+        if spent > held:
+            self.take_beyond(spent - held, now)
+        else:
+            self.give_back(held - spent, slice_)
 
-    def give_back(self, amount: int, slice_: str, now: float) -> None:
+    def give_back(self, amount: int, slice_: str) -> None:
         """Return what was reserved and not spent."""
         if not amount or not slice_:
             return
@@ -121,6 +130,7 @@ class LeaseLedger:
         """Return whether the store should be asked."""
         if self.waiting:
             return True
+        self._note_use(now)
         if now < self.asked_at + _LEAST_PAUSE:
             return False
         lease = self.limit.window.lease
@@ -139,7 +149,7 @@ class LeaseLedger:
         wanted = 0 if self._is_idle(now) else self._wanted()
         if self.free > 2 * wanted:
             self.back[self.slice] = self.back.get(self.slice, 0) + self.free - wanted
-            self.free = wanted
+            self.free = self._seen = wanted
         back, self.back = self.back, {}
         charge, self.charge = self.charge, 0
         return Question(max(0, wanted - self.free), self.waiting, back, charge)
@@ -150,6 +160,7 @@ class LeaseLedger:
             self.back[self.slice] = self.back.get(self.slice, 0) + self.free
             self.free = 0
         self.free += reply.granted
+        self._seen = self.free
         self.slice, self.until = reply.slice, sent_at + self.limit.window.lease
         self.total, self.heard_at = reply.total, sent_at
         self.is_never = reply.frees_in < 0
@@ -174,16 +185,20 @@ class LeaseLedger:
         return max(0, self.total - self.free)
 
     def _is_idle(self, now: float) -> bool:
-        kept = _KEPT_LEASES_OF_MANY if self.limit.level in _MANY else _KEPT_LEASES
+        kept = _KEPT_LEASES_OF_MANY if self.limit.level in NAMED_BY_CLIENTS else _KEPT_LEASES
         return now - self.used_at > kept * self.limit.window.lease
 
     def _wanted(self) -> int:
-        recent = sum(amount for _, amount in self._recent) + self._used
+        recent = sum(amount for _, amount in self._recent)
         return max(2 * recent, self.limit.amount // _FLOOR, 1)
 
     def _note_use(self, now: float) -> None:
-        if self._used:
-            self._recent.append((now, self._used))
-            self._used = 0
+        """Note what has gone out of the lease since the last look."""
+        if self.waiting:
+            self.used_at = now
+        if used := self._seen - self.free:
+            self.used_at, self._seen = now, self.free
+            if used > 0:
+                self._recent.append((now, used))
         while self._recent and self._recent[0][0] < now - _RECENT:
             self._recent.popleft()

@@ -10,11 +10,11 @@ from gateway.calls import Call, Caller
 from gateway.conversation import conversation_key, name_of, user_of
 from gateway.errors import StoreAway
 from gateway.formats.applied import AppliedVersion
-from gateway.limits.estimates import CallEstimate, estimate_call
+from gateway.limits.estimates import CallEstimate, estimate_call, usd_estimate
 from gateway.limits.leasing import Leases
 from gateway.limits.ledger import LeaseLedger, Level
-from gateway.limits.refusals import in_flight_refusal, limit_refusal, unpriced_refusal
-from gateway.limits.reservations import Hold, Holder, Reservation
+from gateway.limits.refusals import holder_text, in_flight_refusal, limit_refusal, unpriced_refusal
+from gateway.limits.reservations import CHARGED, Holder, HolderGroup, Reservation
 from gateway.limits.rules import RuleBook, Rules
 from gateway.pricing import PriceBook
 from routing.chain import Target
@@ -22,6 +22,8 @@ from routing.chain import Target
 _FRESH: Final = 0.5  # seconds for which a refusal goes by what was last heard of the store
 _MOST_HOLDERS: Final = 20_000
 _LONGEST_NAME: Final = 256
+_NOTHING: Final = CallEstimate(0, 0)
+_NOBODY: Final = HolderGroup(())
 
 
 class Limits:
@@ -33,42 +35,51 @@ class Limits:
         self._unix = unix
         self._book = RuleBook()
         self._holders: dict[tuple[Level, str], Holder] = {}
+        self._groups: dict[tuple[str, str], HolderGroup] = {}
         self.refused: dict[tuple[str, str], int] = {}
         self.is_on = False
 
     def follow(self, book: RuleBook) -> None:
         """Take the limits of a new configuration. Calls in flight settle with the ledgers that they began with."""
         if book != self._book:
-            self._book, self._holders = book, {}
+            self._book, self._holders, self._groups = book, {}, {}
         self.is_on = not book.is_empty
+
+    def begin(
+        self, call: Call, target: Target, applied: AppliedVersion | None, prices: PriceBook
+    ) -> Reservation | None:
+        """Reserve what a call may take, as far as leases carry it; None where nothing limits it.
+
+        Raises OverLimit, Forbidden. Who gets less than all of it must `complete` it.
+        """
+        group = self._group_of(call)
+        if not group.holders:
+            return None
+        estimate, usd, unix = _NOTHING, 0, self._unix()
+        if group.is_spending:
+            estimate = estimate_call(call, applied, target, group.assume_output)
+            if group.has_budget:
+                usd = self._usd(estimate, target.name, group, prices, unix)
+        return self._begin(group, estimate, usd, prices, unix)
+
+    async def complete(self, made: Reservation) -> None:
+        """Wait for the leases that a reservation lacks. Raises OverLimit, StoreAway, after all was given back."""
+        try:
+            while not made.take(self._monotonic()):
+                index = len(made.slices)
+                ledger = made.group.ledgers[index]
+                await self._wait(made, ledger, made.group.rules[index])
+        except BaseException:
+            made.release()
+            raise
 
     async def admit(
         self, call: Call, target: Target, applied: AppliedVersion | None, prices: PriceBook
     ) -> Reservation | None:
-        """Reserve what a call may take; None where nothing limits it. Raises OverLimit, Forbidden, StoreAway."""
-        holders = tuple(self._holders_of(call))
-        if not holders:
-            return None
-        assumed = min(holder.rules.assume_output for holder in holders)
-        estimate = estimate_call(call, applied, target, assumed)
-        return await self._reserve(holders, estimate, target.name, prices)
-
-    def admit_copy(
-        self, call: Call, target: Target, applied: AppliedVersion, prices: PriceBook
-    ) -> Reservation | Literal["spent"] | None:
-        """Reserve what a shadow's copy may take of its agent's limits, which alone it falls under. Never waits."""
-        rules = self._book.agents.get(call.agent)
-        if rules is None:
-            return None
-        holder = self._holder("agent", call.agent, rules)
-        made = self._begin((holder,), estimate_call(call, applied, target, rules.assume_output), prices)
-        for ledger in holder.ledgers:
-            amount = made.amount(ledger.limit.kind, target.name)
-            is_unpriced = ledger.limit.kind == "usd" and made.usd(target.name) is None
-            if (is_unpriced and rules.refuses_unpriced) or not ledger.reserve(amount, made.now()):
-                made.release()
-                return "spent"
-            made.holds.append(Hold(ledger, amount, ledger.slice))
+        """Reserve all of what a call may take; None where nothing limits it. Raises OverLimit, Forbidden, StoreAway."""
+        made = self.begin(call, target, applied, prices)
+        if made is not None:
+            await self.complete(made)
         return made
 
     async def admit_forwarded(
@@ -81,71 +92,75 @@ class Limits:
 
     async def admit_request(self, caller: Caller, prices: PriceBook) -> Reservation:
         """Reserve a request that takes no tokens. Raises OverLimit, StoreAway."""
-        holders = tuple(self._of_caller(caller)) if self.is_on else ()
-        return await self._reserve(holders, CallEstimate(0, 0), "", prices)
+        group = HolderGroup(tuple(self._of_caller(caller))) if self.is_on else _NOBODY
+        made = self._begin(group, _NOTHING, 0, prices, self._unix())
+        await self.complete(made)
+        return made
+
+    def admit_copy(
+        self, call: Call, target: Target, applied: AppliedVersion, prices: PriceBook
+    ) -> Reservation | Literal["spent"] | None:
+        """Reserve what a shadow's copy may take of its agent's limits, which alone it falls under. Never waits."""
+        rules = self._book.agents.get(call.agent)
+        if rules is None:
+            return None
+        group, unix = HolderGroup((self._holder("agent", call.agent, rules),)), self._unix()
+        estimate = estimate_call(call, applied, target, rules.assume_output)
+        usd = usd_estimate(estimate, prices, target.name, unix)
+        if usd is None and group.refusing_unpriced() is not None:
+            return "spent"
+        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self._monotonic, unix)
+        for holder in group.bounded:
+            holder.running += 1
+        if not made.take(self._monotonic()):
+            made.release()
+            return "spent"
+        return made
 
     def spends(self, caller: Caller) -> bool:
         """Return whether what the caller's calls take is bounded in tokens or money."""
-        return any(ledger.limit.kind != "requests" for holder in self._of_caller(caller) for ledger in holder.ledgers)
+        return HolderGroup(tuple(self._of_caller(caller))).is_spending
 
     def holders(self, caller: Caller) -> list[Holder]:
         """Return the holders that every call of the caller falls under."""
         return list(self._of_caller(caller))
 
-    async def _reserve(
-        self, holders: tuple[Holder, ...], estimate: CallEstimate, target: str, prices: PriceBook
+    def _begin(
+        self, group: HolderGroup, estimate: CallEstimate, usd: int, prices: PriceBook, unix: float
     ) -> Reservation:
-        for holder in holders:
+        for holder in group.bounded:
             most = holder.rules.in_flight
             if most is not None and holder.running >= most:
                 self._count(holder.rules.level, "in_flight")
                 raise in_flight_refusal(f"{holder.rules.level} {holder.name}", most)
-        made = self._begin(holders, estimate, prices)
-        try:
-            for holder in holders:
-                for ledger in holder.ledgers:
-                    await self._hold(made, holder.rules, ledger, target)
-        except BaseException:
-            made.release()
-            raise
+        for holder in group.bounded:
+            holder.running += 1
+        amounts = (1, estimate[0] + estimate[1], usd)
+        made = Reservation(group, estimate, amounts, prices, self._monotonic, unix)
+        made.take(self._monotonic())
         return made
 
-    def _begin(self, holders: tuple[Holder, ...], estimate: CallEstimate, prices: PriceBook) -> Reservation:
-        for holder in holders:
-            holder.running += 1
-        return Reservation(holders, estimate, prices, self._monotonic, self._unix())
+    def _usd(self, estimate: CallEstimate, target: str, group: HolderGroup, prices: PriceBook, unix: float) -> int:
+        usd = usd_estimate(estimate, prices, target, unix)
+        if usd is None and (budget := group.refusing_unpriced()) is not None:
+            raise unpriced_refusal(target, budget.limit)
+        return usd or 0
 
-    async def _hold(self, made: Reservation, rules: Rules, ledger: LeaseLedger, target: str) -> None:
-        kind = ledger.limit.kind
-        if kind == "usd" and target:
-            made.refuses_unpriced |= rules.refuses_unpriced
-            if rules.refuses_unpriced and made.usd(target) is None:
-                raise unpriced_refusal(target, ledger.limit)
-        amount = made.amount(kind, target) if target or kind == "requests" else 0
-        if not amount:
-            made.holds.append(Hold(ledger, 0, ledger.slice))
-            return
-        if ledger.reserve(amount, self._monotonic()) or await self._wait(ledger, amount):
-            made.holds.append(Hold(ledger, amount, ledger.slice))
-            return
-        if self._knows(ledger):
-            self._count(ledger.limit.level, kind)
-            raise limit_refusal(ledger, amount, self._monotonic(), self._unix())
-        if not rules.serves_without_store:
-            raise StoreAway(
-                f"the limits of {ledger.limit.level} {ledger.limit.name} cannot be checked: try again later"
-            )
-        made.holds.append(Hold(ledger, 0, ""))
-
-    async def _wait(self, ledger: LeaseLedger, amount: int) -> bool:
-        """Have a lease that carries the call, where there may be one. A refusal stands for half a second."""
+    async def _wait(self, made: Reservation, ledger: LeaseLedger, rules: Rules) -> None:
+        """Have a lease that carries the call, where there may be one. Raises OverLimit, StoreAway."""
+        amount = made.amounts[ledger.index]
         for _ in range(2):
             if self.leases.is_away or self._is_known_full(ledger, amount):
-                return False
+                break
             await self.leases.wait(ledger, amount)
-            if ledger.reserve(amount, self._monotonic()):
-                return True
-        return False
+            if ledger.carries(amount, self._monotonic()):
+                return
+        if self._knows(ledger):
+            self._count(ledger.limit.level, ledger.limit.kind)
+            raise limit_refusal(ledger, amount, self._monotonic(), self._unix())
+        if not rules.serves_without_store:
+            raise StoreAway(f"the limits of {holder_text(ledger.limit)} cannot be checked now: try again later")
+        made.slices.append(CHARGED)
 
     def _is_known_full(self, ledger: LeaseLedger, amount: int) -> bool:
         """Return whether the store has just said that there is no room for as much, and when there is."""
@@ -159,11 +174,22 @@ class Limits:
     def _count(self, level: str, kind: str) -> None:
         self.refused[level, kind] = self.refused.get((level, kind), 0) + 1
 
-    def _holders_of(self, call: Call) -> Iterator[Holder]:
+    def _group_of(self, call: Call) -> HolderGroup:
+        book, caller, agent = self._book, call.caller, call.agent
+        group = self._groups.get((caller.name, agent))
+        if group is None:
+            holders = [*self._of_caller(caller)]
+            if (rules := book.agents.get(agent)) is not None:
+                holders.append(self._holder("agent", agent, rules))
+            group = self._groups[caller.name, agent] = HolderGroup(tuple(holders))
+        if book.users is None and not book.conversations:
+            return group
+        more = tuple(self._named_by(call))
+        return HolderGroup((*group.holders, *more)) if more else group
+
+    def _named_by(self, call: Call) -> Iterator[Holder]:
+        """Yield the holders whose names a client gives: its user, its conversation."""
         book, caller = self._book, call.caller
-        yield from self._of_caller(caller)
-        if (rules := book.agents.get(call.agent)) is not None:
-            yield self._holder("agent", call.agent, rules)
         if book.users is not None and (user := user_of(call.document)):
             yield self._holder("user", f"{caller.name}/{user[:_LONGEST_NAME]}", book.users)
         if (rules := book.conversations.get(call.agent)) is not None and (name := name_of(call) or call.named):

@@ -1,21 +1,28 @@
-"""Reservations of calls: what each holds of every ledger it falls under, until it is known what it took."""
+"""Reservations of calls: what each holds of every ledger it falls under, until it is known what it took.
+
+Every call passes here: the usual one, which its leases carry, takes a few steps for each ledger.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from gateway.calls import Attempt, Usage
+from gateway.calls import Attempt
 from gateway.errors import NOT_SENT, CallerError
-from gateway.limits.estimates import CallEstimate
-from gateway.limits.ledger import Kind, LeaseLedger
+from gateway.limits.estimates import CallEstimate, usd_estimate
+from gateway.limits.ledger import LeaseLedger, amount_index
 from gateway.limits.refusals import limit_refusal, unpriced_refusal
 from gateway.limits.rules import Rules
 from gateway.pricing import PriceBook
 from routing.chain import Target
 
+TOKENS, USD = amount_index("tokens"), amount_index("usd")
+Amounts = tuple[int, int, int]  # of each kind of limit
+CHARGED = ""  # stands for the slice of a ledger of which nothing is held: what the call takes is charged later
+
 
 @dataclass(slots=True)
 class Holder:
-    """A holder of limits, as one replica sees it: its ledgers, and its calls that run here."""
+    """A holder of limits, as one replica sees it: its ledgers, and its calls that run here, where these are bounded."""
 
     name: str
     rules: Rules
@@ -23,56 +30,83 @@ class Holder:
     running: int = 0
 
 
-@dataclass(slots=True)
-class Hold:
-    """An amount of one ledger, reserved in a slice; without a slice nothing is reserved, and all is charged later."""
+@dataclass(frozen=True, slots=True)
+class HolderGroup:
+    """All holders that a call falls under, and what its reservation needs of them at once."""
 
-    ledger: LeaseLedger
-    amount: int
-    slice: str
+    holders: tuple[Holder, ...]
+    ledgers: tuple[LeaseLedger, ...] = field(init=False)
+    rules: tuple[Rules, ...] = field(init=False)  # of each ledger
+    bounded: tuple[Holder, ...] = field(init=False)
+    assume_output: int = field(init=False)
+    is_spending: bool = field(init=False)
+    has_budget: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        pairs = [(ledger, holder.rules) for holder in self.holders for ledger in holder.ledgers]
+        kinds = {ledger.limit.kind for ledger, _ in pairs}
+        found = {
+            "ledgers": tuple(ledger for ledger, _ in pairs), "rules": tuple(rules for _, rules in pairs),
+            "bounded": tuple(each for each in self.holders if each.rules.in_flight is not None),
+            "assume_output": min((each.rules.assume_output for each in self.holders), default=0),
+            "is_spending": not kinds <= {"requests"}, "has_budget": "usd" in kinds,
+        }  # fmt: skip
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    def refusing_unpriced(self) -> LeaseLedger | None:
+        """Return the budget that lets no model without a price through; None where none minds."""
+        pairs = zip(self.ledgers, self.rules, strict=True)
+        return next((each for each, rules in pairs if each.index == USD and rules.refuses_unpriced), None)
 
 
 @dataclass(slots=True)
 class Reservation:
-    """A call's holds of every ledger that it falls under. `now` is monotonic, `unix` the time of prices."""
+    """A call's hold of each ledger of its group. `slices` are those that it was taken from; there are fewer while some
+    have no lease that carries it. `unix` is the time of prices."""
 
-    holders: tuple[Holder, ...]
+    group: HolderGroup
     estimate: CallEstimate
+    amounts: Amounts
     prices: PriceBook
     now: Callable[[], float]
     unix: float
-    refuses_unpriced: bool = False
-    holds: list[Hold] = field(default_factory=list)
+    slices: list[str] = field(default_factory=list)
     is_settled: bool = False
 
-    def usd(self, target: str) -> int | None:
-        """Return the estimate in nano-USD at that target; None without a known price."""
-        return self.prices.cost(target, Usage(self.estimate.input, 0, self.estimate.output), self.unix)
-
-    def amount(self, kind: Kind, target: str) -> int:
-        """Return what an attempt there may take of a limit of that kind."""
-        if kind == "requests":
-            return 1
-        return self.estimate.input + self.estimate.output if kind == "tokens" else self.usd(target) or 0
+    def take(self, now: float) -> bool:
+        """Reserve of one ledger after the other; False at the first whose lease does not carry the call."""
+        amounts, slices, ledgers = self.amounts, self.slices, self.group.ledgers
+        for ledger in ledgers[len(slices) :] if slices else ledgers:
+            if amount := amounts[ledger.index]:
+                if amount > ledger.free or now >= ledger.until:
+                    return False
+                ledger.free -= amount
+            slices.append(ledger.slice)
+        return True
 
     def cover(self, attempts: Sequence[Attempt], target: Target) -> None:
         """Reserve what one attempt more may take, beside those before it. Raises OverLimit, Forbidden.
 
         A failed attempt has given back its part, so a retry needs no more than the first one did.
         """
-        now = self.now()
-        for hold in self.holds:
-            kind = hold.ledger.limit.kind
-            if kind == "requests" or not hold.slice:
+        usd = usd_estimate(self.estimate, self.prices, target.name, self.unix) if self.group.has_budget else 0
+        if usd is None and (budget := self.group.refusing_unpriced()) is not None:
+            raise unpriced_refusal(target.name, budget.limit)
+        _, tokens, nano = self._taken(attempts)
+        most = (1, tokens + self.estimate.input + self.estimate.output, nano + (usd or 0))
+        more: Amounts = (0, max(0, most[TOKENS] - self.amounts[TOKENS]), max(0, most[USD] - self.amounts[USD]))
+        now, taken = self.now(), list[LeaseLedger]()
+        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=True):
+            amount = more[ledger.index]
+            if not amount or slice_ == CHARGED:
                 continue
-            if kind == "usd" and self.refuses_unpriced and self.usd(target.name) is None:
-                raise unpriced_refusal(target.name, hold.ledger.limit)
-            more = sum(self._taken(kind, each) for each in attempts) + self.amount(kind, target.name) - hold.amount
-            if more <= 0:
-                continue
-            if hold.slice != hold.ledger.slice or not hold.ledger.reserve(more, now):
-                raise limit_refusal(hold.ledger, more, now, self.unix)
-            hold.amount += more
+            if slice_ != ledger.slice or not ledger.reserve(amount, now):
+                for each in taken:
+                    each.give_back(more[each.index], each.slice)
+                raise limit_refusal(ledger, amount, now, self.unix)
+            taken.append(ledger)
+        self.amounts = (1, self.amounts[TOKENS] + more[TOKENS], self.amounts[USD] + more[USD])
 
     def covers(self, attempts: Sequence[Attempt], target: Target) -> bool:
         """Reserve the same for a hedge, which is not made where there is no room for it."""
@@ -84,43 +118,52 @@ class Reservation:
 
     def settle(self, attempts: Sequence[Attempt]) -> None:
         """Turn what is held into what the attempts took, and end. Once; later calls change nothing."""
-        if self.is_settled:
-            return
-        self.is_settled, now = True, self.now()
-        for hold in self.holds:
-            kind = hold.ledger.limit.kind
-            if kind == "requests":
-                spent = int(any(each.failure not in NOT_SENT for each in attempts))
-            else:
-                spent = sum(self._taken(kind, each) for each in attempts)
-            if hold.slice:
-                hold.ledger.settle(hold.amount, hold.slice, spent, now)
-            else:
-                hold.ledger.take_beyond(spent, now)
-        self._leave()
+        if not self.is_settled:
+            self._end(self._taken(attempts))
 
     def release(self) -> None:
         """Give everything back: no provider was asked."""
-        self.settle(())
+        if not self.is_settled:
+            self._end((0, 0, 0))
 
     def keep(self) -> None:
-        """Count the estimate as it is: nobody says what the call took."""
+        """Count all that is held: nobody says what the call took."""
         if not self.is_settled:
-            self.is_settled = True
-            self._leave()
+            self._end(self.amounts)
 
-    def _leave(self) -> None:
-        for holder in self.holders:
+    def _end(self, spent: Amounts) -> None:
+        self.is_settled, amounts = True, self.amounts
+        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=False):
+            index = ledger.index
+            left = amounts[index] - spent[index]
+            if left >= 0 and slice_ == ledger.slice and slice_:
+                ledger.free += left
+            elif slice_ == CHARGED and amounts[index]:
+                ledger.take_beyond(spent[index], self.now())
+            elif left >= 0:
+                ledger.give_back(left, slice_)
+            else:
+                ledger.take_beyond(-left, self.now())
+        for holder in self.group.bounded:
             holder.running -= 1
 
-    def _taken(self, kind: Kind, attempt: Attempt) -> int:
-        """Return what an attempt took, as far as it is known; its estimate while it runs, or where nobody says."""
-        usage = attempt.usage
-        if usage is None:
-            return self.amount(kind, attempt.target) if attempt.failure is None else 0
-        if kind == "tokens":
-            return usage.input + usage.output
+    def _taken(self, attempts: Sequence[Attempt]) -> Amounts:
+        """Return what attempts took, as far as it is known; its estimate of one that runs, or of which nobody says."""
+        if len(attempts) == 1 and (usage := attempts[0].usage) is not None:
+            return 1, usage.input + usage.output, self._cost(attempts[0])
+        requests = tokens = nano = 0
+        for attempt in attempts:
+            requests |= attempt.failure not in NOT_SENT
+            if (usage := attempt.usage) is not None:
+                tokens += usage.input + usage.output
+                nano += self._cost(attempt)
+            elif attempt.failure is None:
+                tokens += self.estimate.input + self.estimate.output
+                nano += usd_estimate(self.estimate, self.prices, attempt.target, self.unix) or 0
+        return requests, tokens, nano
+
+    def _cost(self, attempt: Attempt) -> int:
         nano = attempt.cost_nano_usd
-        if nano is None:
-            nano = self.prices.cost(attempt.target, usage, self.unix)
+        if nano is None and self.group.has_budget:
+            nano = self.prices.cost(attempt.target, attempt.usage, self.unix)
         return nano or 0

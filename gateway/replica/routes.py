@@ -22,6 +22,7 @@ from gateway.api.metrics import Metrics
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
 from gateway.api.near_misses import NearMisses
+from gateway.api.own_key import OwnKey
 from gateway.api.page_action import PageAction
 from gateway.api.passthrough import Passthrough
 from gateway.api.report import Report
@@ -102,6 +103,7 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/conversations/{conversation:path}", ConversationsSeen(services)),
         *review_endpoints(services),
         ("/costs", Costs(services)),
+        ("/keys/self", OwnKey(services)),
         ("/report/{agent}", Report(services)),
         ("/audit/{agent}", Audit(services)),
         ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),

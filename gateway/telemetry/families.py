@@ -89,6 +89,10 @@ DECISIONS = MetricFamily(
     "serinus_rollout_decisions_total", "counter", "Changes of a rollout's record, by what was decided.",
     ("agent", "action"),
 )  # fmt: skip
+LIMITED = MetricFamily(
+    "serinus_limited_total", "counter", "Calls that a limit had no room for, by the level and kind of the limit.",
+    ("level", "kind"),
+)  # fmt: skip
 DURATION = MetricFamily(
     "gen_ai_client_operation_duration_seconds", "histogram", "Duration of attempts that were sent to a target.",
     (*_VERSION, *_GEN_AI, "provider", "error_type"), SECONDS,
@@ -115,6 +119,10 @@ STORE_UP = MetricFamily("serinus_store_up", "gauge", "1 while every worker reach
 QUARANTINE = MetricFamily(
     "serinus_quarantine", "gauge",
     "1 while a worker keeps the agent's calls off the canary by its own counts.", ("agent",), merge="max",
+)  # fmt: skip
+BUDGET_USED = MetricFamily(
+    "serinus_budget_used_ratio", "gauge", "Used share of a limit of a key, a group or an agent, over all replicas.",
+    ("level", "name", "kind", "window"), merge="max",
 )  # fmt: skip
 CONFIG_PROBLEMS = MetricFamily(
     "serinus_config_problems", "gauge", "Problems of the files as they are now; the last good ones serve.", merge="max"
@@ -171,10 +179,10 @@ SPLIT_MISMATCH = MetricFamily(
 
 COUNTED = (
     CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, JUDGED, JUDGE_COST, DECISIONS, REFUSED,
-    RECORDS_DROPPED, SPANS_DROPPED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
+    RECORDS_DROPPED, SPANS_DROPPED, LIMITED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
-    IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, CONFIG_PROBLEMS, CONFIG_LOADED,
+    IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, BUDGET_USED, CONFIG_PROBLEMS, CONFIG_LOADED,
 )  # fmt: skip
 OF_ALL = (
     NOTICES_PENDING, HANDOVERS_WAITING, REVIEWS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT, PHASE,

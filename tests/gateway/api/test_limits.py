@@ -17,11 +17,14 @@ from gateway.rehearsal.standin import ModelBehaviour
 from tests.gateway.api.doors import DOORS, HELLO, KEY, Door
 from tests.support.calling import Place, eventually, failing
 from tests.support.clients import run
+from tests.support.redis_servers import until
+from tests.support.running import ADMIN_TOKEN
 
 Serve = Callable[..., Awaitable[Place]]
 BEARER = {"authorization": f"Bearer {KEY}"}
 PRICE = {"target": "standin/good", "from": "2026-01-01", "input": 1.0, "output": 2.0}
 FORM = {"files": {"file": ("a.wav", b"x")}}
+ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 NANO = 10**9
 SAID: list[Any] = HELLO
 
@@ -288,3 +291,34 @@ async def test_a_store_that_is_away(serve: Serve, rule: str, status: int) -> Non
         answer = await here.chat(headers=BEARER)
     assert answer.status_code == status
     assert status == 200 or answer.json()["error"]["code"] == "store_unavailable"
+
+
+async def test_a_key_is_told_what_it_has_left(serve: Serve) -> None:
+    """`GET /keys/self`: scope and limits, of all replicas; a calendar window says when it ends."""
+    here = await serve(gateway=limited({"requests": "10/day", "usd": {"24h": 0.5}, "unpriced": "refuse"}))
+    answer = await here.chat(headers=BEARER)
+    spent = float(answer.headers["x-serinus-cost-usd"])
+    told: dict[str, Any] = {}
+
+    async def look() -> bool:
+        told.update((await here.http.get(f"{here.running.url}/keys/self", headers=BEARER)).json())
+        return bool(told["limits"][1]["used"] == spent)
+
+    await until(look)
+    requests, budget = told["limits"]
+    assert told["agents"] is None and told["name"] == requests["name"]
+    assert (requests["limit"], requests["used"], requests["left"]) == (10, 1, 9)
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT00:00:00Z", requests["resets_at"])
+    assert (budget["limit"], budget["used"], budget["left"]) == (0.5, spent, pytest.approx(0.5 - spent))
+    assert (await here.http.get(f"{here.running.url}/keys/self")).status_code == 401
+
+
+async def test_metrics_of_limits(serve: Serve) -> None:
+    """Refusals by level and kind, and the used share of each limit; no user's name."""
+    here = await serve(gateway=limited({"requests": "1/1h"}, end_users={"limits": {"requests": "9/1h"}}))
+    for _ in range(2):
+        await here.chat(headers=BEARER, user="somebody")
+    text = (await here.http.get(f"{here.running.url}/metrics", headers=ADMIN)).text
+    assert 'serinus_limited_total{level="key",kind="requests"} 1' in text
+    assert re.search(r'serinus_budget_used_ratio{level="key",name="app-\w+",kind="requests",window="1h"} 1', text)
+    assert "somebody" not in text and 'level="user"' not in text

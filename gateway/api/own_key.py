@@ -1,0 +1,25 @@
+"""`GET /keys/self`: what a key may call and spend, for whoever holds it."""
+
+from gateway.api.endpoint import Endpoint, caller_of, send_json
+from gateway.limits.view import limits_view
+from gateway.net.asgi import Receive, Scope, Send
+
+
+class OwnKey(Endpoint):
+    """The caller's key: its name and scope, and its limits with what is used and left of them."""
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        caller, limits = caller_of(scope), self.services.proxy.limits
+        holders = limits.holders(caller)
+        await limits.leases.refresh(ledger for holder in holders for ledger in holder.ledgers)
+        models = None if caller.models is None else [str(pattern) for pattern in caller.models]
+        await send_json(
+            send,
+            {
+                "name": caller.name,
+                "group": caller.group,
+                "agents": None if caller.agents is None else sorted(caller.agents),
+                "models": models,
+                "limits": limits_view(holders, self.services.proxy.clock.unix()),
+            },
+        )

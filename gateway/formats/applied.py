@@ -26,6 +26,7 @@ FIELDS: Mapping[str, str] = {
     "response_format": "output",
     "parallel_tool_calls": "parallel_tools",
 }
+OUTPUT_LIMITS = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 # Two spellings of one limit: a version that sets one of them means both.
 ALIASES = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
@@ -88,6 +89,20 @@ class AppliedVersion:
     def settings(self) -> Settings:
         """The version in no wire format."""
         return replace(settings(self.version), system=self.prompt.system, turns=self.prompt.turns)
+
+    @cached_property
+    def characters(self) -> int:
+        """Return the length of what the version puts before a call: prompt and tools."""
+        return len(self.system or "") + len(self.turns) + sum(len(tool.definition) for tool in self.tools)
+
+    @cached_property
+    def output_limits(self) -> tuple[int | None, int | None]:
+        """Return the longest answer in tokens that the version sets, and that it sets where a client sets none."""
+        fixed, default = (
+            next((int(text) for name in OUTPUT_LIMITS if (text := given.get(name)) and text.isdigit()), None)
+            for given in (self.fixed, self.defaults)
+        )
+        return fixed, default
 
     @cached_property
     def asks_json(self) -> bool:

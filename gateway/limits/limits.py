@@ -10,7 +10,7 @@ from gateway.calls import Call, Caller
 from gateway.conversation import conversation_key, name_of, user_of
 from gateway.errors import StoreAway
 from gateway.formats.applied import AppliedVersion
-from gateway.limits.estimates import CallEstimate, estimate_call, usd_estimate
+from gateway.limits.estimates import PICO_PER_NANO, CallEstimate, dearest, estimate_call, usd_estimate
 from gateway.limits.leasing import Leases
 from gateway.limits.ledger import LeaseLedger, Level
 from gateway.limits.refusals import holder_text, in_flight_refusal, limit_refusal, unpriced_refusal
@@ -22,6 +22,7 @@ from routing.chain import Target
 _FRESH: Final = 0.5  # seconds for which a refusal goes by what was last heard of the store
 _MOST_HOLDERS: Final = 20_000
 _LONGEST_NAME: Final = 256
+_MOST_RATES, _RATES_SECONDS = 1024, 60.0  # a price changes at midnight at the earliest
 _NOTHING: Final = CallEstimate(0, 0)
 _NOBODY: Final = HolderGroup(())
 
@@ -36,6 +37,7 @@ class Limits:
         self._book = RuleBook()
         self._holders: dict[tuple[Level, str], Holder] = {}
         self._groups: dict[tuple[str, str], HolderGroup] = {}
+        self._rates: dict[str, tuple[int, int, int, float]] = {}  # of targets with one rate, and until when
         self.refused: dict[tuple[str, str], int] = {}
         self.is_on = False
 
@@ -43,6 +45,7 @@ class Limits:
         """Take the limits of a new configuration. Calls in flight settle with the ledgers that they began with."""
         if book != self._book:
             self._book, self._holders, self._groups = book, {}, {}
+        self._rates = {}
         self.is_on = not book.is_empty
 
     def begin(
@@ -109,7 +112,7 @@ class Limits:
         usd = usd_estimate(estimate, prices, target.name, unix)
         if usd is None and group.refusing_unpriced() is not None:
             return "spent"
-        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self._monotonic, unix)
+        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self._monotonic, unix, [])
         for holder in group.bounded:
             holder.running += 1
         if not made.take(self._monotonic()):
@@ -128,22 +131,32 @@ class Limits:
     def _begin(
         self, group: HolderGroup, estimate: CallEstimate, usd: int, prices: PriceBook, unix: float
     ) -> Reservation:
-        for holder in group.bounded:
-            most = holder.rules.in_flight
-            if most is not None and holder.running >= most:
-                self._count(holder.rules.level, "in_flight")
-                raise in_flight_refusal(f"{holder.rules.level} {holder.name}", most)
-        for holder in group.bounded:
-            holder.running += 1
+        if group.bounded:
+            self._enter(group.bounded)
         amounts = (1, estimate[0] + estimate[1], usd)
-        made = Reservation(group, estimate, amounts, prices, self._monotonic, unix)
+        made = Reservation(group, estimate, amounts, prices, self._monotonic, unix, [])
         made.take(self._monotonic())
         return made
 
+    def _enter(self, holders: tuple[Holder, ...]) -> None:
+        """Count a call that begins. Raises OverLimit where as many as may are in flight."""
+        for holder in holders:
+            if holder.running >= (most := holder.rules.in_flight or 0):
+                self._count(holder.rules.level, "in_flight")
+                raise in_flight_refusal(f"{holder.rules.level} {holder.name}", most)
+        for holder in holders:
+            holder.running += 1
+
     def _usd(self, estimate: CallEstimate, target: str, group: HolderGroup, prices: PriceBook, unix: float) -> int:
+        known = self._rates.get(target)
+        if known is not None and unix < known[3]:
+            return (estimate[0] * known[0] + estimate[1] * known[1] + known[2]) // PICO_PER_NANO + 1
         usd = usd_estimate(estimate, prices, target, unix)
         if usd is None and (budget := group.refusing_unpriced()) is not None:
             raise unpriced_refusal(target, budget.limit)
+        rates = prices.rates(target, unix)
+        if len(rates) == 1 and len(self._rates) < _MOST_RATES:
+            self._rates[target] = (*dearest(rates[0]), unix + _RATES_SECONDS)
         return usd or 0
 
     async def _wait(self, made: Reservation, ledger: LeaseLedger, rules: Rules) -> None:

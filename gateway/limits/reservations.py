@@ -71,7 +71,7 @@ class Reservation:
     prices: PriceBook
     now: Callable[[], float]
     unix: float
-    slices: list[str] = field(default_factory=list)
+    slices: list[str]
     is_settled: bool = False
 
     def take(self, now: float) -> bool:
@@ -118,8 +118,14 @@ class Reservation:
 
     def settle(self, attempts: Sequence[Attempt]) -> None:
         """Turn what is held into what the attempts took, and end. Once; later calls change nothing."""
-        if not self.is_settled:
-            self._end(self._taken(attempts))
+        if self.is_settled:
+            return
+        if len(attempts) == 1:  # as a rule, with its usage and its price
+            attempt = attempts[0]
+            if (usage := attempt.usage) is not None and (nano := attempt.cost_nano_usd) is not None:
+                self._end((1, usage.input + usage.output, nano))
+                return
+        self._end(self._taken(attempts))
 
     def release(self) -> None:
         """Give everything back: no provider was asked."""
@@ -133,24 +139,24 @@ class Reservation:
 
     def _end(self, spent: Amounts) -> None:
         self.is_settled, amounts = True, self.amounts
-        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=False):
-            index = ledger.index
-            left = amounts[index] - spent[index]
-            if left >= 0 and slice_ == ledger.slice and slice_:
-                ledger.free += left
-            elif slice_ == CHARGED and amounts[index]:
-                ledger.take_beyond(spent[index], self.now())
-            elif left >= 0:
-                ledger.give_back(left, slice_)
+        left = (amounts[0] - spent[0], amounts[1] - spent[1], amounts[2] - spent[2])
+        ledgers, slices = self.group.ledgers, self.slices
+        for index in range(len(slices)):
+            ledger, slice_ = ledgers[index], slices[index]
+            rest = left[ledger.index]
+            if rest >= 0 and slice_ == ledger.slice and slice_:
+                ledger.free += rest
+            elif slice_ == CHARGED and amounts[ledger.index]:
+                ledger.take_beyond(spent[ledger.index], self.now())
+            elif rest >= 0:
+                ledger.give_back(rest, slice_)
             else:
-                ledger.take_beyond(-left, self.now())
+                ledger.take_beyond(-rest, self.now())
         for holder in self.group.bounded:
             holder.running -= 1
 
     def _taken(self, attempts: Sequence[Attempt]) -> Amounts:
         """Return what attempts took, as far as it is known; its estimate of one that runs, or of which nobody says."""
-        if len(attempts) == 1 and (usage := attempts[0].usage) is not None:
-            return 1, usage.input + usage.output, self._cost(attempts[0])
         requests = tokens = nano = 0
         for attempt in attempts:
             requests |= attempt.failure not in NOT_SENT

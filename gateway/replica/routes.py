@@ -75,11 +75,10 @@ def routes(services: Services) -> list[BaseRoute]:
         (path, Generation(services, side)) for side in CLIENTS.values() for path in side.door.paths if _is_pattern(path)
     ]
     listed = [(path, endpoint) for endpoint in listings(services).values() for path in endpoint.listing.paths]
-    counted = [(path, endpoint) for path, endpoint in _counted(services) if not _is_pattern(path)]
     others = {name: NativePassthrough(services, CLIENTS[name], api) for name, api in _others()}
     endpoints: list[tuple[str, Handler]] = [
         *_kept_answers(services),
-        *counted,
+        *((path, endpoint) for path, endpoint in _counted(services) if not _is_pattern(path)),
         ("/v1/completions", Completions(services)),
         ("/v1/embeddings", Embeddings(services)),
         *((path, Models(services)) for path in ("/v1/models", "/v1/models/{model:path}")),

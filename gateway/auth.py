@@ -2,8 +2,10 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from time import time
 
 from gateway.calls import Caller
 from gateway.errors import Unauthenticated
@@ -15,17 +17,26 @@ _USUAL_BYTES = 256
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A configured key: the digest of the secret, and whom it stands for."""
+    """A configured key: the digest of the secret, whom it stands for, and the Unix seconds from which it is refused."""
 
     sha256: bytes
     caller: Caller
+    expires: float | None = None
 
 
 class Doorkeeper:
     """Knows the keys of one loaded configuration."""
 
-    def __init__(self, keys: Iterable[Key], admin_sha256: bytes | None, metrics_sha256: bytes | None = None) -> None:
+    def __init__(
+        self,
+        keys: Iterable[Key],
+        admin_sha256: bytes | None,
+        metrics_sha256: bytes | None = None,
+        unix: Callable[[], float] = time,
+    ) -> None:
         self._keys = tuple(keys)
+        self._unix = unix
+        self._expires = {key.caller.name: key.expires for key in self._keys if key.expires is not None}
         self._admin = admin_sha256
         self._metrics = metrics_sha256
         self._digests = frozenset(filter(None, (*(key.sha256 for key in self._keys), admin_sha256, metrics_sha256)))
@@ -40,7 +51,7 @@ class Doorkeeper:
     @property
     def callers(self) -> list[Caller]:
         """Return whom the configured keys stand for."""
-        return [key.caller for key in self._keys]
+        return list({key.caller.name: key.caller for key in self._keys}.values())
 
     def caller(self, authorization: bytes | None) -> Caller:
         """Return the sender of `Authorization: Bearer <key>`. Raises Unauthenticated.
@@ -50,7 +61,14 @@ class Doorkeeper:
         """
         if not self._keys:
             return OPEN
-        return self._known.get(authorization or b"") or self._compared(authorization)
+        caller = self._known.get(authorization or b"") or self._compared(authorization)
+        if self._expires and self.expires(caller.name) <= self._unix():
+            raise Unauthenticated("this API key has expired: ask for another one", code="expired_api_key")
+        return caller
+
+    def expires(self, caller: str) -> float:
+        """Return the Unix seconds from which that caller's keys are refused; infinity for never."""
+        return self._expires.get(caller, math.inf)
 
     def _compared(self, authorization: bytes | None) -> Caller:
         bearer = _bearer(authorization)

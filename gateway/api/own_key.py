@@ -1,5 +1,8 @@
 """`GET /keys/self`: what a key may call and spend, for whoever holds it."""
 
+import math
+from datetime import UTC, datetime
+
 from gateway.api.endpoint import Endpoint, caller_of, send_json
 from gateway.limits.view import limits_view
 from gateway.net.asgi import Receive, Scope, Send
@@ -20,6 +23,12 @@ class OwnKey(Endpoint):
                 "group": caller.group,
                 "agents": None if caller.agents is None else sorted(caller.agents),
                 "models": models,
+                "expires": self._expires(caller.name),
                 "limits": limits_view(holders, self.services.proxy.clock.unix()),
             },
         )
+
+    def _expires(self, caller: str) -> str | None:
+        """Return the day from which the caller's keys are refused, None for never."""
+        at = self.services.runtime.doorkeeper.expires(caller)
+        return None if at == math.inf else datetime.fromtimestamp(at, UTC).date().isoformat()

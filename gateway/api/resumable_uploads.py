@@ -60,7 +60,7 @@ class ResumableUploads(Passthrough):
             caller = super().authenticate(scope)
         else:
             caller = next((each for each in runtime.doorkeeper.callers if each.name == session.caller), None)
-        if caller is None or caller.name != session.caller:
+        if caller is None or caller.name != session.caller or runtime.doorkeeper.expires(caller.name) <= time():
             raise _ended()
         return caller
 

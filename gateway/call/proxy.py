@@ -71,7 +71,7 @@ class Proxy:
         if self.limits.is_on:
             version = plan.version
             held = self.limits.begin(call, version.target, entry.applied[version.name], runtime.prices)
-            if held is not None and len(held.slices) < len(held.group.ledgers):
+            if held is not None and not held.is_whole:
                 await self.limits.complete(held)
         with Recording(self.recorder, call, plan, entry, runtime.prices, held) as outcome:
             compared = outcome.arm is not None and entry.on_trial and not plan.held

@@ -158,14 +158,25 @@ def _ca_fault(folder: pathlib.Path, written: str) -> str:
 def _key_problems(root: Node, agents: Collection[str] | None) -> Iterator[Problem]:
     owners: dict[str, str] = {}
     for name, key in entries(root, "keys"):
-        digest = key.get("sha256")
-        if digest is not None and digest.text is not None:
-            owner = owners.setdefault(digest.text.lower(), name)
-            if owner != name:
-                yield digest.problem(("keys", name, "sha256"), f"is also the key of {owner!r}; give each its own")
+        yield from _digest_problems(name, key, owners)
         for member in ("agents", "reviews"):
             yield from _agents_known(key, ("keys", name, member), agents)
         yield from limit_problems(key.get("limits"), ("keys", name, "limits"))
+
+
+def _digest_problems(name: str, key: Node, owners: dict[str, str]) -> Iterator[Problem]:
+    """Return what is wrong with a caller's digests; `owners` are those of the callers before."""
+    one, several = key.get("sha256"), key.get("sha256s")
+    paths: list[tuple[Path, Node]] = [(("keys", name, "sha256"), one)] if one is not None else []
+    paths += [(("keys", name, "sha256s", index), each) for index, each in enumerate(several.items if several else ())]
+    if not paths and isinstance(key.value, Mapping):
+        yield key.problem(("keys", name, "sha256"), "is missing; write it, or `sha256s` while a key is rotated")
+    for path, digest in paths:
+        if digest.text is None:
+            continue
+        owner = owners.setdefault(digest.text.lower(), name)
+        if owner != name:
+            yield digest.problem(path, f"is also the key of {owner!r}; give each its own")
 
 
 def _group_problems(root: Node) -> Iterator[Problem]:

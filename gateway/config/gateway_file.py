@@ -1,5 +1,6 @@
 """Schema of `gateway.yaml`: the deployment. The resolved file is the `settings` of a deployment."""
 
+import datetime
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -44,7 +45,19 @@ _HANDED_OVER = (
 class ClientKey(StrictModel):
     """A caller of the gateway. Rules see the name as the fact `caller`."""
 
-    sha256: Sha256 = Field(description="SHA-256 of the key that the client sends, 64 hex digits in quotes.")
+    sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the key that the client sends, 64 hex digits in quotes. Needed here or in `sha256s`.",
+    )
+    sha256s: Annotated[tuple[Sha256, ...], Field(max_length=4)] = Field(
+        default=(),
+        description="SHA-256s of up to four keys that are this caller's, such as [new, old] while a key is rotated. "
+        "Default: none but `sha256`.",
+    )
+    expires: datetime.date | None = Field(
+        default=None,
+        description="The day (UTC) from which the caller's keys are refused, such as 2026-12-31. Default: never.",
+    )
     group: Name = Field(
         default="default",
         description="The caller's group, such as internal; rules see it as the fact `group`. Default: default.",
@@ -64,6 +77,11 @@ class ClientKey(StrictModel):
         "Default: none.",
     )
     limits: HolderLimits | None = Field(default=None, description="Limits and budgets of this key. Default: none.")
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Return the SHA-256s of all keys of the caller."""
+        return self.sha256s if self.sha256 is None else (self.sha256, *self.sha256s)
 
     @property
     def agents_in_scope(self) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ from routing.chain import Target
 
 TOKENS, USD = amount_index("tokens"), amount_index("usd")
 Amounts = tuple[int, int, int]  # of each kind of limit
-CHARGED = ""  # stands for the slice of a ledger of which nothing is held: what the call takes is charged later
+CHARGED = "charged"  # stands for the slice of a ledger of which nothing is held: what the call takes is charged later
 
 
 @dataclass(slots=True)
@@ -72,17 +72,21 @@ class Reservation:
     now: Callable[[], float]
     unix: float
     slices: list[str]
+    is_whole: bool = False
     is_settled: bool = False
 
     def take(self, now: float) -> bool:
         """Reserve of one ledger after the other; False at the first whose lease does not carry the call."""
         amounts, slices, ledgers = self.amounts, self.slices, self.group.ledgers
         for ledger in ledgers[len(slices) :] if slices else ledgers:
-            if amount := amounts[ledger.index]:
-                if amount > ledger.free or now >= ledger.until:
-                    return False
-                ledger.free -= amount
+            amount = amounts[ledger.index]
+            left = ledger.free - amount
+            if left >= 0 and now < ledger.until:
+                ledger.free = left
+            elif amount:
+                return False
             slices.append(ledger.slice)
+        self.is_whole = True
         return True
 
     def cover(self, attempts: Sequence[Attempt], target: Target) -> None:
@@ -140,18 +144,14 @@ class Reservation:
     def _end(self, spent: Amounts) -> None:
         self.is_settled, amounts = True, self.amounts
         left = (amounts[0] - spent[0], amounts[1] - spent[1], amounts[2] - spent[2])
-        ledgers, slices = self.group.ledgers, self.slices
-        for index in range(len(slices)):
-            ledger, slice_ = ledgers[index], slices[index]
+        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=False):
             rest = left[ledger.index]
-            if rest >= 0 and slice_ == ledger.slice and slice_:
+            if rest >= 0 and slice_ is ledger.slice:  # as a rule: it is the lease that it was taken from
                 ledger.free += rest
-            elif slice_ == CHARGED and amounts[ledger.index]:
+            elif slice_ is CHARGED:
                 ledger.take_beyond(spent[ledger.index], self.now())
-            elif rest >= 0:
-                ledger.give_back(rest, slice_)
             else:
-                ledger.take_beyond(-rest, self.now())
+                ledger.settle(amounts[ledger.index], slice_, spent[ledger.index], self.now())
         for holder in self.group.bounded:
             holder.running -= 1
 

@@ -1,6 +1,7 @@
 """Wiring of a loaded configuration to the runtime: the only module that knows both shapes."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, time
 from functools import partial
 
 from pydantic import SecretStr
@@ -303,7 +304,7 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
     agents = {name: None if scope is None else frozenset(scope) for name, scope in scopes.items()}
     keys = [
         Key(
-            bytes.fromhex(key.sha256),
+            bytes.fromhex(digest),
             Caller(
                 name,
                 key.group,
@@ -312,12 +313,14 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
                 models=None if (models := key.models_in_scope) is None else _patterns(models),
                 reviews=frozenset(key.reviews),
             ),
+            None if key.expires is None else datetime.combine(key.expires, time(), UTC).timestamp(),
         )
         for name, key in settings.keys.items()
+        for digest in key.digests
     ]
     admin, metrics = settings.admin_token_sha256, settings.metrics_token_sha256
     digests = [None if digest is None else bytes.fromhex(digest) for digest in (admin, metrics)]
-    return Doorkeeper(keys, *digests)
+    return Doorkeeper(keys, digests[0], digests[1])
 
 
 def fixed_settings(new: GatewaySettings, old: GatewaySettings) -> list[str]:

@@ -98,3 +98,24 @@ def test_presented_keys_are_known_by_their_caller() -> None:
         with suppress(Unauthenticated):
             door.caller(header)
     assert door.keys_of(WEB.name) == ("team-blue-key",) and door.keys_of("other") == ()
+
+
+def test_a_key_that_has_expired_is_refused_though_it_is_known() -> None:
+    """From its time on, also where the very header was found right before; other callers' keys go on."""
+    now = [99.0]
+    keys = [Key(digest(b"one"), Caller("one", "default"), 100.0), Key(digest(b"two"), Caller("two", "default"))]
+    door = Doorkeeper(keys, None, unix=lambda: now[0])
+    assert door.caller(b"Bearer one").name == "one"
+    now[0] = 100.0
+    with pytest.raises(Unauthenticated, match="expired") as refused:
+        door.caller(b"Bearer one")
+    assert refused.value.code == "expired_api_key"
+    assert door.caller(b"Bearer two").name == "two"
+
+
+def test_several_keys_of_one_caller_are_taken() -> None:
+    """While a key is rotated, the new one and the old one stand for the same caller, who is counted once."""
+    caller = Caller("app", "default")
+    door = Doorkeeper([Key(digest(b"new"), caller), Key(digest(b"old"), caller)], None)
+    assert door.caller(b"Bearer new") == door.caller(b"Bearer old") == caller
+    assert door.callers == [caller]

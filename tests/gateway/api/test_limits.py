@@ -313,6 +313,29 @@ async def test_a_key_is_told_what_it_has_left(serve: Serve) -> None:
     assert (await here.http.get(f"{here.running.url}/keys/self")).status_code == 401
 
 
+async def test_a_rotated_key_shares_its_limits(serve: Serve) -> None:
+    """The new key and the old one are one caller, with one limit; it is told the day on which they end."""
+    settings = limited({"requests": "2/1h"})
+    (key,) = settings["keys"].values()
+    key |= {"sha256s": [hashlib.sha256(b"new").hexdigest()], "expires": "2999-12-31"}
+    here = await serve(gateway=settings)
+    new = {"authorization": "Bearer new"}
+    assert [(await here.chat(headers=headers)).status_code for headers in (BEARER, new, BEARER)] == [200, 200, 429]
+    assert (await here.http.get(f"{here.running.url}/keys/self", headers=new)).json()["expires"] == "2999-12-31"
+
+
+async def test_an_expired_key_is_refused(serve: Serve) -> None:
+    """With 401, at every endpoint, before anything is counted."""
+    settings = limited({"requests": "2/1h"})
+    next(iter(settings["keys"].values()))["expires"] = "2020-01-01"
+    here = await serve(gateway=settings)
+    answers = [await ask(here, name) for name in ENDPOINTS]
+    assert {(answer.status_code, answer.json()["error"]["code"]) for answer in answers[:2]} == {
+        (401, "expired_api_key")
+    }
+    assert {answer.status_code for answer in answers} == {401}
+
+
 async def test_metrics_of_limits(serve: Serve) -> None:
     """Refusals by level and kind, and the used share of each limit; no user's name."""
     here = await serve(gateway=limited({"requests": "1/1h"}, end_users={"limits": {"requests": "9/1h"}}))

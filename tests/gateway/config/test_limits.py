@@ -72,3 +72,12 @@ def test_an_agents_budget_must_say_so_too(tmp_path: Path) -> None:
     routing = "agents: {support: {stable: v1, limits: {conversation: {usd: 2}}}}\n"
     (found,) = problems(tmp_path, {"routing.yaml": routing})
     assert "agents.support.limits" in found and "unpriced: refuse" in found
+
+
+def test_a_rotated_digest_is_one_callers_alone(tmp_path: Path) -> None:
+    """A digest among several is told where another caller has it; without any the key has none."""
+    one = f"keys:\n  a: {{sha256s: ['{'ab' * 32}', '{'cd' * 32}']}}\n"
+    (found,) = problems(tmp_path, {"gateway.yaml": f"{GATEWAY}{one}  b: {{sha256: '{'cd' * 32}'}}\n"})
+    assert "keys.b.sha256: is also the key of 'a'" in found
+    (found,) = problems(tmp_path, {"gateway.yaml": f"{GATEWAY}keys: {{a: {{group: x}}}}\n"})
+    assert "keys.a.sha256: is missing" in found

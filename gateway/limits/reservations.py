@@ -32,7 +32,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class HolderGroup:
-    """All holders that a call falls under, and what its reservation needs of them at once."""
+    """The holders that a call falls under, and what its reservation needs of them at once."""
 
     holders: tuple[Holder, ...]
     ledgers: tuple[LeaseLedger, ...] = field(init=False)

@@ -39,13 +39,14 @@ class Limits:
         self._groups: dict[tuple[str, str], HolderGroup] = {}
         self._rates: dict[str, tuple[int, int, int, float]] = {}  # of targets with one rate, and until when
         self.refused: dict[tuple[str, str], int] = {}
-        self.is_on = False
+        self.is_on = self._has_named = False
 
     def follow(self, book: RuleBook) -> None:
         """Take the limits of a new configuration. Calls in flight settle with the ledgers that they began with."""
         if book != self._book:
             self._book, self._holders, self._groups = book, {}, {}
         self._rates = {}
+        self._has_named = book.users is not None or bool(book.conversations)
         self.is_on = not book.is_empty
 
     def begin(
@@ -55,7 +56,9 @@ class Limits:
 
         Raises OverLimit, Forbidden. Who gets less than all of it must `complete` it.
         """
-        group = self._group_of(call)
+        group = self._groups.get((call.caller.name, call.agent)) or self._new_group(call)
+        if self._has_named:
+            group = self._with_named(call, group)
         if not group.holders:
             return None
         estimate, usd, unix = _NOTHING, 0, self._unix()
@@ -63,7 +66,11 @@ class Limits:
             estimate = estimate_call(call, applied, target, group.assume_output)
             if group.has_budget:
                 usd = self._usd(estimate, target.name, group, prices, unix)
-        return self._begin(group, estimate, usd, prices, unix)
+        if group.bounded:
+            self._enter(group.bounded)
+        made = Reservation(group, estimate, (1, estimate[0] + estimate[1], usd), prices, self._monotonic, unix, [])
+        made.take(self._monotonic())
+        return made
 
     async def complete(self, made: Reservation) -> None:
         """Wait for the leases that a reservation lacks. Raises OverLimit, StoreAway, after all was given back."""
@@ -96,7 +103,9 @@ class Limits:
     async def admit_request(self, caller: Caller, prices: PriceBook) -> Reservation:
         """Reserve a request that takes no tokens. Raises OverLimit, StoreAway."""
         group = HolderGroup(tuple(self._of_caller(caller))) if self.is_on else _NOBODY
-        made = self._begin(group, _NOTHING, 0, prices, self._unix())
+        if group.bounded:
+            self._enter(group.bounded)
+        made = Reservation(group, _NOTHING, (1, 0, 0), prices, self._monotonic, self._unix(), [])
         await self.complete(made)
         return made
 
@@ -127,16 +136,6 @@ class Limits:
     def holders(self, caller: Caller) -> list[Holder]:
         """Return the holders that every call of the caller falls under."""
         return list(self._of_caller(caller))
-
-    def _begin(
-        self, group: HolderGroup, estimate: CallEstimate, usd: int, prices: PriceBook, unix: float
-    ) -> Reservation:
-        if group.bounded:
-            self._enter(group.bounded)
-        amounts = (1, estimate[0] + estimate[1], usd)
-        made = Reservation(group, estimate, amounts, prices, self._monotonic, unix, [])
-        made.take(self._monotonic())
-        return made
 
     def _enter(self, holders: tuple[Holder, ...]) -> None:
         """Count a call that begins. Raises OverLimit where as many as may are in flight."""
@@ -187,16 +186,15 @@ class Limits:
     def _count(self, level: str, kind: str) -> None:
         self.refused[level, kind] = self.refused.get((level, kind), 0) + 1
 
-    def _group_of(self, call: Call) -> HolderGroup:
-        book, caller, agent = self._book, call.caller, call.agent
-        group = self._groups.get((caller.name, agent))
-        if group is None:
-            holders = [*self._of_caller(caller)]
-            if (rules := book.agents.get(agent)) is not None:
-                holders.append(self._holder("agent", agent, rules))
-            group = self._groups[caller.name, agent] = HolderGroup(tuple(holders))
-        if book.users is None and not book.conversations:
-            return group
+    def _new_group(self, call: Call) -> HolderGroup:
+        """Return the holders whose names the configuration has, and remember them."""
+        holders = [*self._of_caller(call.caller)]
+        if (rules := self._book.agents.get(call.agent)) is not None:
+            holders.append(self._holder("agent", call.agent, rules))
+        group = self._groups[call.caller.name, call.agent] = HolderGroup(tuple(holders))
+        return group
+
+    def _with_named(self, call: Call, group: HolderGroup) -> HolderGroup:
         more = tuple(self._named_by(call))
         return HolderGroup((*group.holders, *more)) if more else group
 

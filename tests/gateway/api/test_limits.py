@@ -19,6 +19,7 @@ from tests.support.calling import Place, eventually, failing
 from tests.support.clients import run
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN
+from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
 BEARER = {"authorization": f"Bearer {KEY}"}
@@ -92,6 +93,21 @@ async def test_every_endpoint_that_runs_a_model_needs_room_in_the_budget(serve: 
     status = (await ask(here, name)).status_code
     stores = name in ("files", "uploads", "pass-through")
     assert (status not in (403, 429)) if stores else status == (403 if name == "batches" else 429)
+
+
+async def test_each_response_of_a_socket_is_a_request(serve: Serve) -> None:
+    """The second one is refused by an event with the limit's status and headers; the socket stays open."""
+    here = await serve(gateway=limited({"requests": "1/1h"}))
+    ends = []
+    async with socket(f"{here.base_url}/responses", BEARER) as line:
+        for _ in range(2):
+            line.create(here.agent, input="hello")
+            while (event := await line.event())["type"] not in ("response.completed", "error"):
+                pass
+            ends.append(event)
+    assert [end["type"] for end in ends] == ["response.completed", "error"]
+    assert (ends[1]["status"], ends[1]["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert ends[1]["headers"]["x-ratelimit-limit-requests"] == "1"
 
 
 @pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)

@@ -180,10 +180,10 @@ def test_the_locks_agree() -> None:
 def test_everything_imported_is_locked() -> None:
     """Nothing rests on a package that only happens to be installed, neither in the product nor in tests and bench.
 
-    The clients in `tests/clients` run in an environment of their own, under their own lock.
+    Clients, scorers and their adapters run in environments of their own, under their own locks.
     """
-    folders = (*PACKAGES, "tests", "bench")
-    modules = {name: module for name, module in of_the_project(folders).items() if "tests.clients." not in name}
+    folders, apart = (*PACKAGES, "tests", "bench"), ("tests.clients.", "tests.scorers.", "evals.adapters.")
+    modules = {name: module for name, module in of_the_project(folders).items() if not name.startswith(apart)}
     imported = {name.partition(".")[0] for module in modules.values() for name in imports(module, modules)}
     homes = packages_distributions()
     foreign = imported - {*sys.stdlib_module_names, *folders}

@@ -174,20 +174,25 @@ async def show_the_evidence(here: Team) -> None:
 
 
 async def review(here: Team) -> int:
-    """A reviewer goes through all that waits, and says what is wrong with the bad ones; how many those are.
+    """A reviewer goes through all that waits until bad answers came, and says what is wrong; how many those are.
 
-    The call that decided the rollback is among them: it was one of the last.
+    The call that decided the rollback is among the last, which come to the queue a moment later.
     """
-    said = await command("review", here.agent, "--json", "--url", here.gateways[0].url)
     bad = 0
-    for _ in range(json.loads(said.out)["waiting"]):
-        opened = await post(here, "", kind="single")
-        (case,) = opened["cases"]
-        is_bad = "and then" in case["answer"]["parts"][0]["text"]
-        label, comment = ("bad", "It ends in the middle of a sentence.") if is_bad else ("good", "")
-        await post(here, f"/{opened['lease']}", **{"label-0": label, "comment-0": comment})
-        bad += is_bad
-    assert bad
+
+    async def has_found() -> bool:
+        nonlocal bad
+        said = await command("review", here.agent, "--json", "--url", here.gateways[0].url)
+        for _ in range(json.loads(said.out)["waiting"]):
+            opened = await post(here, "", kind="single")
+            (case,) = opened["cases"]
+            is_bad = "and then" in case["answer"]["parts"][0]["text"]
+            label, comment = ("bad", "It ends in the middle of a sentence.") if is_bad else ("good", "")
+            await post(here, f"/{opened['lease']}", **{"label-0": label, "comment-0": comment})
+            bad += is_bad
+        return bad > 0
+
+    await until(has_found)
     return bad
 
 

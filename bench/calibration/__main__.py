@@ -5,7 +5,7 @@
 What is real: the application with its endpoints, routing, chain, attempts, retries with their budget, circuits, hedges,
 recorder, flusher, judge, controller and store, over an embedded Redis for each process, which the gateway's own scripts
 change. Two or more replicas run in one process, on a clock that jumps (`clock`). What is not: the HTTP server and the
-transports, whose seams clients and a provider in memory take; pub/sub, notices, hand-overs and shadows; streams; the
+transports, whose seams clients and a provider in memory take; pub/sub, notices and shadows; streams; the
 time that work takes. Replicas share what conversations are under way only where there are any of several calls, or
 several steps. Operations of the store wait for one another. `bench.outages` measures over sockets and processes.
 
@@ -21,8 +21,9 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 
 from bench.calibration.report import DIRTY, Tallied, chosen, code_digest, commit, kept, misses, row, table
+from bench.calibration.scenario import Scenario
 from bench.calibration.workers import work, workers
-from bench.calibration.worlds import SCENARIOS, Scenario
+from bench.calibration.worlds import SCENARIOS
 from bench.quoting import quote
 
 QUICK = 20  # a quick run has one rollout in so many

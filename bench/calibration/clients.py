@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway.api.endpoint import Handler
 from gateway.errors import Headers
 from gateway.net.server.disconnect import EXTENSION, Departure
 
+NOTHING_MORE: Mapping[str, Any] = {}
 _HOST = (b"host", b"localhost")
 
 
@@ -88,13 +89,19 @@ async def ask(asgi: Handler, path: str, body: object, headers: Headers = (), pat
 
 
 async def chat(
-    asgi: Handler, agent: str, text: str, conversation: str = "", key: str = "", patience: float = 0.0
+    asgi: Handler,
+    agent: str,
+    text: str,
+    conversation: str = "",
+    key: str = "",
+    patience: float = 0.0,
+    more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Exchanged:
-    """One chat completion; with the client's own id of the conversation where it has one."""
+    """One chat completion; with the client's own id of the conversation where it has one, and `more` members."""
     headers = [(b"x-conversation-id", conversation.encode())] if conversation else []
     if key:
         headers.append((b"authorization", f"Bearer {key}".encode()))
-    body = {"model": agent, "messages": [{"role": "user", "content": text}]}
+    body = {"model": agent, "messages": [{"role": "user", "content": text}], **more}
     return await ask(asgi, "/v1/chat/completions", body, headers, patience)
 
 

@@ -16,6 +16,9 @@ from gateway.net.client.options import TransportOptions
 
 NAME = "provider"
 STABLE, CANARY, SPARE = "one", "two", "spare"  # its models: those of the versions, and the next of a fallback chain
+LOOP = "look"  # the tool that a model calls again and again
+TOOL = {"type": "function", "function": {"name": LOOP, "parameters": {"type": "object"}}}
+_SAID, _ORDER, _NO_ORDER = b'"as you wish"', rb'"{\"id\":\"7\"}"', rb'"{\"id\":7}"'
 _JSON: Headers = [(b"content-type", b"application/json")]
 _ERRORS = {
     status: orjson.dumps({"error": {"message": "a simulated failure", "type": kind, "param": None, "code": None}})
@@ -30,7 +33,7 @@ class Weather:
     `errors`, `refused` and `limited` are the shares of calls that end in a 500, a 400 or a 429; `slow` and `dear`
     multiply latency and tokens, `cached` is the share of prompt tokens read from the cache. The spreads are the
     standard deviations of logarithms. Nobody reaches a provider that is `cut_off`. Of the answers the share `slips` is
-    wrong in the way `slip` (`truncated`, `empty` or `bad_tools`).
+    wrong in the way `slip` (`truncated`, `empty`, `bad_tools`, `off_schema`, `refusals` or `tool_loops`).
     """
 
     errors: float = 0.01
@@ -114,11 +117,11 @@ class MemoryProvider:
         said = Said.read(next(each["content"] for each in asked["messages"] if each["role"] == "user"))
         self._busy[model] = busy + 1
         try:
-            return await self._answer(weather, said, model)
+            return await self._answer(weather, said, model, wants_json="response_format" in asked)
         finally:
             self._busy[model] -= 1
 
-    async def _answer(self, weather: Weather, said: Said, model: str) -> "_Response":
+    async def _answer(self, weather: Weather, said: Said, model: str, *, wants_json: bool) -> "_Response":
         draw, gauss = self.chance.random, self.chance.gauss
         lot = draw()
         seconds = self.median_seconds * weather.slow * said.slow * math.exp(gauss(0.0, weather.latency_spread))
@@ -132,6 +135,8 @@ class MemoryProvider:
         await asyncio.sleep(seconds)
         prompt, cached = int(3 * tokens) + 1, int(3 * tokens) if draw() < weather.cached else 0
         answer = _whole(model, prompt, cached, int(tokens) + 1)
+        if wants_json:
+            answer = answer.replace(_SAID, _ORDER)
         slips = max(weather.slips, said.slips)
         return _Response(200, _slipped(answer, weather.slip) if slips and draw() < slips else answer)
 
@@ -176,9 +181,14 @@ def _slipped(answer: bytes, slip: str) -> bytes:
         answer = answer.replace(b"as you wish", b"")
         before, _, usage = answer.partition(b'"completion_tokens":')
         return before + b'"completion_tokens":1' + usage[usage.index(b",") :]
-    if slip == "bad_tools":
-        call = b'"tool_calls":[{"id":"c","type":"function","function":{"name":"nobody_knows","arguments":"{}"}}]'
-        return answer.replace(b'"content":"as you wish"', b'"content":null,' + call).replace(b'"stop"', b'"tool_calls"')
+    if slip == "off_schema":
+        return answer.replace(_ORDER, _NO_ORDER)
+    if slip == "refusals":
+        return answer.replace(b'"content":' + _SAID, b'"content":null,"refusal":"I would rather not."')
+    if slip in ("bad_tools", "tool_loops"):
+        name = LOOP.encode() if slip == "tool_loops" else b"nobody_knows"
+        call = b'"tool_calls":[{"id":"c","type":"function","function":{"name":"%s","arguments":"{}"}}]' % name
+        return answer.replace(b'"content":' + _SAID, b'"content":null,' + call).replace(b'"stop"', b'"tool_calls"')
     return answer.replace(b'"stop"', b'"length"')
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench.calibration.rollout import Ended
-from bench.calibration.worlds import Scenario
+from bench.calibration.scenario import Scenario
 
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "bench" / "results" / "calibration"

@@ -12,11 +12,11 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from bench.calibration.clients import Exchanged, arrivals, chat, score
+from bench.calibration.clients import NOTHING_MORE, Exchanged, arrivals, chat, score
 from bench.calibration.clock import VirtualLoop
 from bench.calibration.provider import CANARY, NAME, SPARE, STABLE, MemoryProvider, Said
+from bench.calibration.scenario import Scenario
 from bench.calibration.store import Line, VirtualStore
-from bench.calibration.worlds import Scenario
 from gateway import logs
 from gateway.api.endpoint import Handler
 from gateway.config import Deployment, load
@@ -133,16 +133,23 @@ class Simulation:
         name = f"{self.seed}-{number}" if scenario.named else ""
         key = scenario.caller(chance)
         turns = 1 if scenario.turns == 1.0 else math.ceil(chance.expovariate(1 / scenario.turns))
-        for turn in range(turns):
+        turn = 0
+        while turn < turns:
             if turn:
                 await asyncio.sleep(chance.expovariate(1 / scenario.pause))
-            answered = await self._call(text, name, key)
+            more = scenario.asks(text, chance, turn) if scenario.asks else NOTHING_MORE
+            answered = await self._call(text, name, key, more)
+            if not turn:
+                turns = round(turns * scenario.lengthens.get(answered.version, 1.0))
+            turn += 1
+            if scenario.gives_up and answered.status != 200:
+                return
             if scenario.scored and answered.status == 200 and chance.random() < scenario.scored:
                 mean = scenario.quality.get(answered.version, 0.9)
                 await score(self._any_replica(), answered.call_id, float(chance.random() < mean), key)
 
-    async def _call(self, text: str, name: str, key: str) -> Exchanged:
-        answered = await chat(self._any_replica(), AGENT, text, name, key, self.scenario.patience)
+    async def _call(self, text: str, name: str, key: str, more: Mapping[str, Any] = NOTHING_MORE) -> Exchanged:
+        answered = await chat(self._any_replica(), AGENT, text, name, key, self.scenario.patience, more)
         self.calls += answered.version == "v2"
         if self._is_gone():
             self.rolled_back.set()

@@ -177,7 +177,12 @@ def test_a_seed_gives_one_history(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["identical, 50 %", "shared outage, 50 %", "restart of Redis", "truncated answers in peaks"]
+    "name",
+    [
+        *("identical, 50 %", "shared outage, 50 %", "restart of Redis", "truncated answers in peaks"),
+        *("off_schema answers and 429 for the busier arm", "refusals in peaks", "tool_loops on both arms"),
+        *("tool_errors, provider flaps", "handovers on both arms"),
+    ],
 )
 def test_a_blameless_canary_stays_through_the_whole_path(server: Server, name: str) -> None:
     """Nothing that befalls both arms rolls it back."""
@@ -192,11 +197,19 @@ def test_a_canary_on_a_dead_target_is_out_within_the_bar(server: Server) -> None
     assert all(each.rolled_back for each in found) and max(each.decided_by for each in found) <= 8
 
 
-def test_a_canary_whose_answers_slip_is_out_within_the_bar(server: Server) -> None:
+@pytest.mark.parametrize("slip", ["bad_tools", "off_schema", "tool_loops"])
+def test_a_canary_whose_answers_slip_is_out_within_the_bar(server: Server, slip: str) -> None:
     """Although each of its calls is served."""
-    world = SCENARIOS["bad_tools 0 % → 100 %"]
+    world = SCENARIOS[f"{slip} 0 % → 100 %"]
     found = [simulate(world, seed, server.url, server.switch) for seed in range(4)]
     assert all(each.rolled_back for each in found) and max(each.decided_by for each in found) <= 20
+
+
+def test_turns_are_evidence_once_their_time_is_over(server: Server) -> None:
+    """Conversations that are four times as long are out after 20 minutes, and not before."""
+    world = replace(SCENARIOS["conversations of 2 calls → 8"], calls=500, rps=0.8, replicas=1)
+    found = simulate(world, 1, server.url, server.switch)
+    assert found.rolled_back and found.seconds > 1200 and found.reason.startswith("turns <= stable * 1.5 is breached")
 
 
 def test_every_world_is_described_whole() -> None:

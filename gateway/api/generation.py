@@ -124,6 +124,8 @@ class Generation(Endpoint):
         call.values = values
         if prompt is not None:
             call.prompt = prompt.echo
+        if self.client.facts.keeps_answer is not None:
+            self.services.proxy.recorder.chained.expect(call)
         if self.client.door.references is not None and document.values.get("store") is not False:
             call.keep_items = partial(self.services.items.keep, caller.name)
         if not NAMING_HEADERS.isdisjoint(headers):

@@ -17,12 +17,14 @@ from gateway.store.seam import Store
 
 SECONDS = 3600  # since it was last kept or named
 MOST_BYTES = 64 * 1024**2  # of this replica's memory, and of what it shares in `SECONDS`
+MOST_CHAINED_BYTES = 8 * 1024**2  # the same of tool calls in histories that providers keep: some 10,000 answers
 _LARGEST = 1024**2  # bytes of one item
 _ITEM_BYTES = 384  # of memory that an item takes beside its text
 _MOST_WAITING = 16 * 1024**2  # bytes that wait for a store that is away
 _PAUSES = (0.05, 0.1, 0.2)  # seconds between looks: another replica may have written the item just now
 _MOST_ASKED = 1000  # names of one request that the store is asked for
 _AWAY_SECONDS = 0.3
+_MOST_ASKING = 100  # items that are looked for at a time, for calls that do not wait for them
 _LOOK_SECONDS = 60.0  # between two looks for items whose hour is over, where no new ones come
 
 
@@ -57,6 +59,7 @@ class KeptItems:
         self._news = asyncio.Event()
         self._shared, self._shared_since = 0, now()
         self._waiting_size = 0
+        self._asking: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
@@ -83,6 +86,21 @@ class KeptItems:
                 param="input",
             )
         return {keys[key]: text for key, text in found.items()}
+
+    def peek(self, caller: str, name: str) -> str | None:
+        """Return a caller's item, if it is known here."""
+        return self._find_here(_key(caller, name))
+
+    def ask_for(self, caller: str, name: str) -> None:
+        """Let an item that is not known here be looked for elsewhere, now and a moment later; never waits.
+
+        Too many at a time are not looked for.
+        """
+        key = _key(caller, name)
+        if key not in self._items and len(self._asking) < _MOST_ASKING:
+            task = asyncio.create_task(self._ask_elsewhere(key))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
 
     async def share_for_ever(self) -> None:
         """Give new items to the store, and forget old ones, until cancelled."""
@@ -136,6 +154,15 @@ class KeptItems:
     def _forget_oldest(self) -> None:
         _, oldest = self._items.popitem(last=False)
         self._size -= _size(oldest.text)
+
+    async def _ask_elsewhere(self, key: str) -> None:
+        """Take an item that another replica has kept, which may have given it to the store just now."""
+        for pause in (0.0, _PAUSES[1]):
+            await asyncio.sleep(pause)
+            with suppress(StoreAway):
+                if (text := (await self._store.find_items([key])).get(key)) is not None:
+                    self._put_here(key, text)
+                    return
 
     async def _find_elsewhere(self, keys: list[str]) -> dict[str, str]:
         """Return those of these items that other replicas have kept."""

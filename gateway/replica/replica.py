@@ -106,6 +106,7 @@ class Gateway:
                 await self.agree_on_key()
                 await self.services.controller.poll()
         await self.sharing.catch_up()
+        chained = wiring.chained(self.services.proxy.recorder, self.store.store, self.services.log)
         for work in (
             self.services.controller.run,
             self.agree_on_key_for_ever,
@@ -117,6 +118,7 @@ class Gateway:
             self.sharing.tell_for_ever,
             self.sharing.follow_for_ever,
             self.services.items.share_for_ever,
+            chained.share_for_ever,
             self.traces.write_for_ever,
             self.traces.contents.write_for_ever,
             *self.services.reviews.work,
@@ -302,12 +304,12 @@ def build(
     openings = naming.beginnings.openings
     traces = wiring.trace_writer(store.store, recorder.finished, log, deployment, runtime)
     services = Services(
-        runtime=runtime, table=table, controller=controller, store=store.store, memory=store.memory, log=log,
-        commands=Commands(store.store, table, controller.records, controller.outages), proxy=proxy,
         status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, controller.latest),
-        replica=replica, backend=store.backend, loaded_at=clock.unix(), counts=recorder.counts, timings=given.timings,
-        items=KeptItems(store.store, log, clock.monotonic), traces=TraceReader(store.store, traces),
-        calls=Places(deployment.settings.limits.in_flight), sockets=Places(deployment.settings.limits.websockets),
+        commands=Commands(store.store, table, controller.records, controller.outages), runtime=runtime, replica=replica,
+        calls=Places(deployment.settings.limits.in_flight), items=KeptItems(store.store, log, clock.monotonic), log=log,
+        sockets=Places(deployment.settings.limits.websockets),
+        traces=TraceReader(store.store, traces), timings=given.timings, backend=store.backend, loaded_at=clock.unix(),
+        controller=controller, memory=store.memory, counts=recorder.counts, store=store.store, table=table, proxy=proxy,
     )  # fmt: skip
     return Gateway(
         wiring.with_live_judge(services, traces, alerting.watch, clock, given.timings), escalations, notices, alerting,

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from gateway.api.endpoint import Services
 from gateway.auth import Doorkeeper, Key, is_only_caller
+from gateway.call.kept_items import MOST_CHAINED_BYTES, KeptItems
 from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
@@ -34,7 +35,7 @@ from gateway.prompts.names import PromptNames
 from gateway.redaction import Redactor
 from gateway.rollout.alerts import AlertWatch
 from gateway.rollout.notifications import Receiver
-from gateway.rollout.recorder import Clock
+from gateway.rollout.recorder import Clock, Recorder
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
 from gateway.store.seam import Store
 from gateway.telemetry.call_counts import KnownTargets
@@ -321,6 +322,13 @@ def _doorkeeper(settings: GatewaySettings) -> Doorkeeper:
     admin, metrics = settings.admin_token_sha256, settings.metrics_token_sha256
     digests = [None if digest is None else bytes.fromhex(digest) for digest in (admin, metrics)]
     return Doorkeeper(keys, digests[0], digests[1])
+
+
+def chained(recorder: Recorder, store: Store, log: Log) -> KeptItems:
+    """Return what is kept of tool calls where a provider keeps the history; the recorder writes and reads it."""
+    kept = KeptItems(store, log, recorder.now, MOST_CHAINED_BYTES)
+    recorder.chained.keep, recorder.chained.find, recorder.chained.look_for = kept.keep, kept.peek, kept.ask_for
+    return kept
 
 
 def fixed_settings(new: GatewaySettings, old: GatewaySettings) -> list[str]:

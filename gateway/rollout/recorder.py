@@ -10,7 +10,9 @@ from functools import partial
 
 from gateway.calls import Call, Outcome, Spent
 from gateway.contents.selection import hear_request
+from gateway.conversation import continued_answer
 from gateway.formats.applied import AppliedVersion
+from gateway.formats.registry import CLIENTS
 from gateway.formats.returned_tools import returned_tools
 from gateway.heard import HeldBytes
 from gateway.logs import Log
@@ -19,6 +21,7 @@ from gateway.rollout.behaviours import shown_by
 from gateway.rollout.call_id import Booking
 from gateway.rollout.call_lines import call_line, line_beginning, log_usual
 from gateway.rollout.call_sums import add_up, count_call, spent_by
+from gateway.rollout.chained_calls import ChainedCalls
 from gateway.rollout.flush_requests import FlushRequests
 from gateway.rollout.named_conversations import Conversations
 from gateway.rollout.spending import spend, spend_alike, spend_on_judge
@@ -41,6 +44,7 @@ _TALLIES: Mapping[Reason, str] = {
     "split": "", "pin": APART, "rule": APART, "passed": APART, "shadow": SHADOW, "model": "",
 }  # fmt: skip
 _UNEXAMINED: Collection[Reason] = ("passed", "model")  # calls that show nobody's behaviour
+_CHAINED = frozenset(name for name, client in CLIENTS.items() if client.facts.keeps_answer is not None)
 NOTHING_APPLIED: Mapping[str, AppliedVersion] = {}
 OTHER_MODELS = "/other"  # sums of plain models that have never answered, or that are too many to be told apart
 _MOST_MODELS = 500  # plain models that this replica tells apart: clients choose their names
@@ -68,6 +72,7 @@ class Recorder:
         self.tracing: CallTracing | None = None  # set where spans are exported
         self.counts = CallCounts()
         self.held = HeldBytes()
+        self.chained = ChainedCalls()
         self._usual = UsualCalls(partial(line_beginning, log))
         self._models: dict[str, float] = {}  # when the last call of each ended, monotonic
 
@@ -93,8 +98,11 @@ class Recorder:
         returned: ReturnedTools = ()
         if call is not None:
             returned = returned_tools(call.document.values)
-            if (returned or not usual or outcome.attempts[0].end.is_notable) and outcome.reason not in _UNEXAMINED:
-                outcome.shown = shown_by(outcome, call, applied, returned)
+            is_notable = returned or not usual or outcome.attempts[0].end.is_notable
+            if (
+                is_notable or (call.format in _CHAINED and continued_answer(call))
+            ) and outcome.reason not in _UNEXAMINED:
+                outcome.shown = shown_by(outcome, call, applied, returned, self.chained)
         if outcome.shown:
             self._count_shown(outcome, name, batch)
         kind = self._usual.note(outcome, name, call) if usual else None

@@ -117,8 +117,8 @@ def closes_loop(calls: Sequence[CalledTool], earlier: Sequence[CalledTool]) -> b
     Calls are the same where the tool is and where the arguments are the same JSON. A loop that goes on closes once.
     """
     names = {call.name for call in calls}
-    before = Counter(_key(call) for call in earlier if call.name in names)
-    now = Counter(map(_key, calls))
+    before = Counter(canonical(call) for call in earlier if call.name in names)
+    now = Counter(map(canonical, calls))
     return any(before[key] < LOOP <= before[key] + count for key, count in now.items())
 
 
@@ -145,7 +145,7 @@ def _read(text: str) -> Any:
         return _BROKEN
 
 
-def _key(call: CalledTool) -> CalledTool:
+def canonical(call: CalledTool) -> CalledTool:
     """Return the call with its arguments spelled in one way; as they are where they are no JSON or too long."""
     value = _read(call.arguments or _NOTHING)
     if value is _BROKEN or value is _UNREAD:

@@ -126,3 +126,28 @@ async def test_items_are_their_callers_alone(store: FaultyStore, agent: str) -> 
     for caller in (f"{agent}x", "", "a"):
         with pytest.raises(NotFound):
             await items.find(caller, ["a"])
+
+
+async def test_what_nobody_waits_for_is_looked_for_in_the_background(store: FaultyStore, agent: str) -> None:
+    """Now and a moment later, for another replica may just be sharing it; a store that is away hurts nobody."""
+    async with sharing(store) as one:
+        other = Replica(store, 10_000).items
+        other.ask_for(agent, "a")
+        assert other.peek(agent, "a") is None
+        one.items.keep(agent, {"a": "text"})
+        await eventually(lambda: other.peek(agent, "a") == "text")
+        assert other.peek("another", "a") is None and one.items.peek(agent, "a") == "text"
+        with store.faulty("find_items"):
+            other.ask_for(agent, "b")
+            await asyncio.sleep(0.2)
+        assert other.peek(agent, "b") is None
+
+
+async def test_few_items_are_looked_for_at_a_time(store: FaultyStore, agent: str) -> None:
+    """A flood of requests that continue what nobody knows asks the store for some of it alone."""
+    items = Replica(store, 10_000).items
+    before = len(asyncio.all_tasks())
+    for number in range(1_000):
+        items.ask_for(agent, str(number))
+    assert len(asyncio.all_tasks()) - before == 100
+    await eventually(lambda: len(asyncio.all_tasks()) == before)

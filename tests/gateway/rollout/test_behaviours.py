@@ -1,6 +1,7 @@
 """Which behaviours a finished call shows, in whichever format its client speaks."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from gateway.formats.applied import AppliedVersion
 from gateway.formats.returned_tools import returned_tools
 from gateway.json_body import Document
 from gateway.rollout.behaviours import shown_by
+from gateway.rollout.chained_calls import MOST_CALLS, ChainedCalls
 from gateway.tool_use import AnswerEnd, AnswerOutput, RequestedTool
 from routing.agents import AgentVersion, Tool
 from routing.chain import Target
@@ -91,8 +93,11 @@ def shown(call: Call, end: AnswerEnd, applied: AppliedVersion | None = None, **a
     return found(closed, call, applied)
 
 
-def found(closed: Outcome, call: Call, applied: AppliedVersion | None = None) -> set[str]:
-    return set(shown_by(closed, call, {"v2": applied or version()}, returned_tools(call.document.values)))
+def found(
+    closed: Outcome, call: Call, applied: AppliedVersion | None = None, chained: ChainedCalls | None = None
+) -> set[str]:
+    returned, known = returned_tools(call.document.values), chained or ChainedCalls()
+    return set(shown_by(closed, call, {"v2": applied or version()}, returned, known))
 
 
 @pytest.mark.parametrize("form", REQUESTS)
@@ -203,3 +208,69 @@ def test_arguments_are_forgotten_with_the_examination() -> None:
     closed = outcome("canary", Attempt("p/m", 99.5, status=200, end=asking(("look", WRITTEN))))
     found(closed, request("openai", {"messages": [USER]}))
     assert closed.attempts[0].end.output is None and closed.attempts[0].end.tools
+
+
+class KeptTexts:
+    """What is kept of answers, by caller and name, as one replica has it."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[str, str], str] = {}
+        self.chained = ChainedCalls(self.keep, lambda caller, name: self.texts.get((caller, name)))
+
+    def keep(self, caller: str, texts: Mapping[str, str]) -> None:
+        self.texts |= {(caller, name): text for name, text in texts.items()}
+
+    def shows(
+        self, body: dict[str, Any], told: AnswerEnd, answer_id: str, form: str = "openai-responses", **more: Any
+    ) -> bool:
+        """Return whether the call that is answered so closes a loop."""
+        closed = outcome("canary", Attempt("p/m", 99.5, status=200, end=told._replace(answer_id=answer_id)), **more)
+        return "tool_loops" in found(closed, request(form, {**REQUESTS[form], **body}), chained=self.chained)
+
+
+AGAIN = asking(("look", WRITTEN))
+# How each format continues an answer, and what it brings then.
+CONTINUED: dict[str, Callable[[str], dict[str, Any]]] = {
+    "openai-responses": lambda before: {"previous_response_id": before, "input": []},
+    "gemini-interactions": lambda before: {"previous_interaction_id": before, "input": []},
+    "anthropic": lambda before: {"thread": {"previous_message_id": before}, "messages": []},
+}
+
+
+@pytest.mark.parametrize("form", CONTINUED)
+def test_a_loop_is_seen_where_the_provider_keeps_the_history(form: str) -> None:
+    """By the answers that were continued, whatever came between; once, and in each branch by itself."""
+    kept, after = KeptTexts(), CONTINUED[form]
+    begin = {**after(""), **({"thread": {}} if form == "anthropic" else {})}
+    assert not kept.shows(begin, AGAIN, "a1", form)
+    assert not kept.shows(after("a1"), AnswerEnd("stop"), "a2", form)
+    assert not kept.shows(after("a2"), AGAIN, "a3", form)
+    assert kept.shows(after("a3"), asking(("look", '{ "id":"7"}')), "a4", form)
+    assert not kept.shows(after("a4"), AGAIN, "a5", form)
+    assert not kept.shows(after("a3"), asking(("look", "{}")), "b4", form)
+    assert not kept.shows(after("a2"), AGAIN, "c3", form) and kept.shows(after("c3"), AGAIN, "c4", form)
+
+
+def test_what_is_kept_of_calls_tells_nothing_and_is_bounded() -> None:
+    """Neither names nor arguments, but of nothing that nobody can continue."""
+    kept = KeptTexts()
+    for number in range(MOST_CALLS + 9):
+        before = {"previous_response_id": f"a{number}", "input": []}
+        kept.shows(before, asking(("look", json.dumps({"id": str(number)}))), f"a{number + 1}")
+    assert max(map(len, kept.texts.values())) == 16 * MOST_CALLS
+    assert not any("look" in text or not text.isalnum() for text in kept.texts.values())
+    size = len(kept.texts)
+    kept.shows({"previous_response_id": "a1", "input": [], "store": False}, AGAIN, "x")
+    kept.shows({"previous_response_id": "a1", "input": []}, AGAIN, "x", end="client_gone")
+    kept.shows({"previous_response_id": "a1", "input": []}, AGAIN, "x", reason="shadow")
+    assert len(kept.texts) == size
+
+
+def test_a_client_that_repeats_what_is_kept_makes_no_loop() -> None:
+    """Each call counts once, whoever tells of it; another caller's answers are nobody else's."""
+    kept = KeptTexts()
+    call = {"type": "function_call", "call_id": "1", "name": "look", "arguments": WRITTEN}
+    assert not kept.shows({"input": []}, AGAIN, "a1")
+    assert not kept.shows({"previous_response_id": "a1", "input": [call]}, AGAIN, "a2")
+    kept.texts = {("another", name): text for (_, name), text in kept.texts.items()}
+    assert not kept.shows({"previous_response_id": "a2", "input": []}, AGAIN, "a3")

@@ -98,11 +98,8 @@ class Recorder:
         returned: ReturnedTools = ()
         if call is not None:
             returned = returned_tools(call.document.values)
-            is_notable = returned or not usual or outcome.attempts[0].end.is_notable
-            if (
-                is_notable or (call.format in _CHAINED and continued_answer(call))
-            ) and outcome.reason not in _UNEXAMINED:
-                outcome.shown = shown_by(outcome, call, applied, returned, self.chained)
+            if returned or not usual or _is_examined(outcome, call):
+                self._examine(outcome, call, applied, returned)
         if outcome.shown:
             self._count_shown(outcome, name, batch)
         kind = self._usual.note(outcome, name, call) if usual else None
@@ -234,6 +231,12 @@ class Recorder:
         if call is not None:
             self.counts.count(outcome, call, name)
 
+    def _examine(
+        self, outcome: Outcome, call: Call, applied: Mapping[str, AppliedVersion], returned: ReturnedTools
+    ) -> None:
+        if outcome.reason not in _UNEXAMINED:
+            outcome.shown = shown_by(outcome, call, applied, returned, self.chained)
+
     def _count_shown(self, outcome: Outcome, name: str, batch: Batch) -> None:
         """Count the behaviours that a call shows; few calls show any."""
         tally, _ = batch.cells.sums(name + _TALLIES[outcome.reason], outcome.arm or "", outcome.ended_at)
@@ -293,6 +296,11 @@ class Recorder:
         if batch is None:
             batch = batches[key] = Batch(*key)
         return batch
+
+
+def _is_examined(outcome: Outcome, call: Call) -> bool:
+    """Return whether a usual call may show a behaviour, or is one of a conversation that its provider keeps."""
+    return outcome.attempts[0].end.is_notable or (call.format in _CHAINED and bool(continued_answer(call)))
 
 
 def _earlier_arm(batch: Batch, outcome: Outcome, running: Arm) -> Arm:

@@ -18,8 +18,10 @@ from gateway.api.endpoint import Services
 from gateway.errors import StoreAway
 from gateway.limits.ledger import NAMED_BY_CLIENTS
 from gateway.limits.view import used_ratio
+from gateway.live_judge.sampling import graded_share
 from gateway.rollout.status_view import AgentView, FindingView
 from gateway.rollout.table import Entry
+from gateway.telemetry.call_counts import JudgeDrop, JudgeEnd
 from gateway.telemetry.families import (
     BUDGET_USED,
     BUILD_INFO,
@@ -31,6 +33,9 @@ from gateway.telemetry.families import (
     EVIDENCE,
     HANDOVERS_WAITING,
     IN_FLIGHT,
+    JUDGE_DROPPED,
+    JUDGE_SAMPLE,
+    JUDGED,
     LIMIT,
     LIMITED,
     MEASURED,
@@ -92,6 +97,8 @@ def _counters(services: Services) -> Samples:
         if entry.intent.canary:
             for action in _WATCHED:
                 counted[DECISIONS.name].setdefault((entry.agent.name, action), [0])
+        if entry.agent.judge is not None:
+            _begin_judge(counted, entry)
     for name, count in services.refusals.counts.items():
         status, _, code = name.partition(" ")
         counted[REFUSED.name][status, code] = [count]
@@ -105,6 +112,16 @@ def _counters(services: Services) -> Samples:
 
         counted[SPANS_DROPPED.name] = {(reason,): [tracing.dropped.get(reason, 0)] for reason in get_args(Lost)}
     return counted
+
+
+def _begin_judge(counted: Samples, entry: Entry) -> None:
+    """Begin the counts of an agent's judge at 0."""
+    agent, intent = entry.agent.name, entry.intent
+    for version in filter(None, (intent.stable, intent.canary)):
+        for end in get_args(JudgeEnd):
+            counted[JUDGED.name].setdefault((agent, version.version, end), [0])
+    for reason in get_args(JudgeDrop):
+        counted[JUDGE_DROPPED.name].setdefault((agent, reason), [0])
 
 
 class RolloutGauges:
@@ -179,6 +196,9 @@ def _put_rollout(gauges: Samples, entry: Entry) -> None:
     if needed is not None and intent.canary:
         verdict = needed.record.verdict if needed.record else "missing"
         _put(gauges, EVAL_VERDICT, 1, agent, intent.canary.version, verdict)
+    if entry.agent.judge is not None and entry.agent.content is not None:
+        sample = graded_share(entry.agent.judge.sample, entry.split.weight if entry.on_trial else 0)
+        _put(gauges, JUDGE_SAMPLE, round(sample * entry.agent.content.sample / BUCKETS, 9), agent)
     if state is not None:
         _put(gauges, PHASE, 1, agent, state.phase or "")
         _put(gauges, STEP, state.step, agent)

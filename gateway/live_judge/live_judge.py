@@ -41,6 +41,7 @@ from gateway.rollout.table import Entry, Table
 from gateway.runtime import Runtime
 from gateway.store.seam import Store
 from gateway.store.verdict_seam import CLAIM_SECONDS, JudgeSums
+from gateway.telemetry.call_counts import JudgeDrop
 from gateway.timings import USUAL, Timings
 from gateway.traces.record import CallRecord
 from routing.agents import JudgeRules
@@ -51,7 +52,6 @@ _MOST_CHARACTERS = 8 << 20
 _LOOK_SECONDS = 2.0
 _MOST_FAILURES = 3  # in a row, before anybody is told
 
-Dropped = Literal["queue_full", "paused", "failed", "taken", "store_away", "late"]
 Listener = Callable[[Sequence[JudgeVerdict]], None]
 Ending = Literal["judged", "undecided", "taken", "paused", "spent", "failed"]
 
@@ -132,7 +132,7 @@ class LiveJudge:
         state.sampled += 1
         size = sum(map(len, content.texts))
         if len(self._waiting) >= _MOST_WAITING or self._characters + size > _MOST_CHARACTERS:
-            state.dropped["queue_full"] += 1
+            self._drop(record.agent, state, "queue_full")
             return
         self._characters += size
         self._waiting.append(JudgedCase(record, content, booking, size))
@@ -158,15 +158,18 @@ class LiveJudge:
                 continue
             state = self._state(entry.agent.name, entry.agent.judge)
             if self._clock.monotonic() < state.until:
-                state.dropped["failed" if state.failures else "paused"] += 1
+                self._drop(entry.agent.name, state, "failed" if state.failures else "paused")
                 continue
             try:
                 done = await self.judge(case, entry, entry.agent.judge)
             except StoreAway:
-                state.dropped["store_away"] += 1
+                self._drop(entry.agent.name, state, "store_away")
                 continue
-            if done.ending not in ("judged", "undecided"):
-                state.dropped[done.ending] += 1
+            match done.ending:
+                case "judged" | "undecided":
+                    continue
+                case why:
+                    self._drop(entry.agent.name, state, why)
 
     async def judge(self, case: JudgedCase, entry: Entry, judge: JudgeRules, left: int | None = None) -> CaseEnd:
         """Grade one call, unless it is or was graded elsewhere. It costs at most `left` nano-dollars.
@@ -299,6 +302,10 @@ class LiveJudge:
         if state is None or state.judge != judge.digest:
             state = self._states[agent] = _State(judge.digest)
         return state
+
+    def _drop(self, agent: str, state: _State, why: JudgeDrop) -> None:
+        state.dropped[why] += 1
+        self._recorder.counts.drop_judge(agent, why)
 
     def _rest(self, agent: str, state: _State, why: str, seconds: float) -> None:
         """Ask nothing for a while; why is logged once until the judge answers again."""

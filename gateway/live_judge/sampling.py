@@ -40,6 +40,12 @@ def shares_of(sample: int, weight: int) -> JudgedShares:
     return JudgedShares(min(1.0, sample / BUCKETS / (2 * smaller)), units)
 
 
+def graded_share(sample: int, weight: int) -> float:
+    """Return the share (0…1) of all calls that is graded: `sample`, or less where one arm has too few calls for it."""
+    shares, canary = shares_of(sample, weight), weight / BUCKETS
+    return shares.calls * ((1 - canary) * shares.units["stable"] + canary * shares.units["canary"])
+
+
 def is_drawn(name: str, share: float, purpose: str) -> bool:
     """Return whether what has that name is among the share (0…1) of all names."""
     digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8, key=purpose.encode()).digest()

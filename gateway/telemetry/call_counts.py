@@ -24,6 +24,7 @@ from gateway.telemetry.families import (
     FALLBACKS,
     FIRST_TOKEN,
     JUDGE_COST,
+    JUDGE_DROPPED,
     JUDGED,
     OVERHEAD,
     SCORES,
@@ -37,6 +38,7 @@ from routing.assignment import Reason
 MOST_SERIES = {"counter": 10_000, "histogram": 2_000}  # of each family; what is beyond is counted as `other`
 OTHER = "other"
 JudgeEnd = Literal["passed", "failing", "undecided", "failed"]
+JudgeDrop = Literal["queue_full", "taken", "paused", "spent", "failed", "store_away"]
 _AT_ONCE = 256  # calls that are counted together, in about a millisecond
 _MEASURED = 16  # the gateway's own part is measured on the first of so many calls that are counted together
 _MOST_LOOKED_UP = 10_000  # kinds of attempts whose series are held at hand
@@ -111,6 +113,10 @@ class CallCounts:
     def judge(self, agent: str, version: str, end: JudgeEnd) -> None:
         """Count a call that a judge was asked about."""
         self._value(JUDGED, (agent, version, end))[0] += 1
+
+    def drop_judge(self, agent: str, reason: JudgeDrop) -> None:
+        """Count a sampled call that a judge did not grade."""
+        self._value(JUDGE_DROPPED, (agent, reason))[0] += 1
 
     def pay_judge(self, agent: str, nano_usd: int) -> None:
         """Count what a judge cost."""

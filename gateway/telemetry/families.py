@@ -82,6 +82,11 @@ JUDGE_COST = MetricFamily(
     "serinus_judge_cost_usd_total", "counter", "What judges of live calls cost in US dollars, apart from calls.",
     ("agent",), parts=1e9,
 )  # fmt: skip
+JUDGE_DROPPED = MetricFamily(
+    "serinus_judge_dropped_total", "counter",
+    "Sampled calls that a judge did not grade, by why; of a `taken` one, it or its unit was graded before.",
+    ("agent", "reason"),
+)  # fmt: skip
 SPANS_DROPPED = MetricFamily(
     "serinus_spans_dropped_total", "counter", "Spans that reached no receiver, by what became of them.", ("reason",)
 )
@@ -154,6 +159,10 @@ EVAL_VERDICT = MetricFamily(
     "1 for the verdict on record of a canary that needs an evaluation; `missing` without a record.",
     ("agent", "version", "verdict"),
 )  # fmt: skip
+JUDGE_SAMPLE = MetricFamily(
+    "serinus_judge_sample_ratio", "gauge",
+    "Share of the agent's calls that its judge is to grade, at the canary's weight and of recorded texts.", ("agent",),
+)  # fmt: skip
 PHASE = MetricFamily("serinus_rollout_phase", "gauge", "1 for the phase of the agent's rollout.", ("agent", "phase"))
 WEIGHT = MetricFamily("serinus_rollout_weight_ratio", "gauge", "The canary's share of the agent's units.", ("agent",))
 STEP = MetricFamily("serinus_rollout_step", "gauge", "The step of the agent's rollout, from 1.", ("agent",))
@@ -178,14 +187,14 @@ SPLIT_MISMATCH = MetricFamily(
 )  # fmt: skip
 
 COUNTED = (
-    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, JUDGED, JUDGE_COST, DECISIONS, REFUSED,
-    RECORDS_DROPPED, SPANS_DROPPED, LIMITED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
+    CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, JUDGED, JUDGE_COST, JUDGE_DROPPED, DECISIONS,
+    REFUSED, RECORDS_DROPPED, SPANS_DROPPED, LIMITED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
     IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, BUDGET_USED, CONFIG_PROBLEMS, CONFIG_LOADED,
 )  # fmt: skip
 OF_ALL = (
-    NOTICES_PENDING, HANDOVERS_WAITING, REVIEWS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT, PHASE,
-    WEIGHT, STEP, EVIDENCE, THRESHOLD, MEASURED, LIMIT, SPLIT_MISMATCH,
+    NOTICES_PENDING, HANDOVERS_WAITING, REVIEWS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT,
+    JUDGE_SAMPLE, PHASE, WEIGHT, STEP, EVIDENCE, THRESHOLD, MEASURED, LIMIT, SPLIT_MISMATCH,
 )  # fmt: skip
 FAMILIES = (*COUNTED, *OF_EACH_PROCESS, *OF_ALL)

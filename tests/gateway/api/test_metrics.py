@@ -13,6 +13,8 @@ from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.telemetry.families import FAMILIES
 from tests.support.crowd import ask, crowd
 from tests.support.evaluation_records import SUITE, record
+from tests.support.judging import judging, with_judge
+from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, Running, provider, running, trial, write
 
 SCRAPE = ("accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5",)
@@ -130,6 +132,27 @@ async def test_verdict_on_record(tmp_path: Path, redis_url: str, agent: str, sta
         read = await scrape(served)
     assert read["serinus_eval_verdict"] == {("v2", verdict): 1}
     assert read["serinus_rollout_phase"] == {("running" if verdict == "passed" else "pending",): 1}
+
+
+async def test_a_judge_that_grades_nothing(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Its counts begin at 0, dropped calls have a reason, and the share that it is to grade is known."""
+    dropped = [(reason,) for reason in ("queue_full", "taken", "paused", "spent", "failed", "store_away")]
+    async with provider(judge=judging()) as standin:
+        folder = with_judge(tmp_path, agent, standin, "10%", target="standin/unpriced", sample="50%")
+        async with running(folder, redis_url) as served, crowd(served.url) as people:
+            before = await scrape(served)
+            await people.call_often(agent, 40)
+
+            async def are_dropped() -> bool:
+                return sum((await scrape(served))["serinus_judge_dropped_total"].values()) > 2
+
+            await until(are_dropped)
+            read = await scrape(served)
+    assert before["serinus_judge_sample_ratio"] == {(): pytest.approx(0.2)}
+    assert before["serinus_judge_dropped_total"] == dict.fromkeys(dropped, 0)
+    assert read["serinus_judge_dropped_total"]["paused",] > 0
+    ends = [(version, end) for version in ("v1", "v2") for end in ("passed", "failing", "undecided", "failed")]
+    assert read["serinus_judge_calls_total"] == dict.fromkeys(ends, 0)
 
 
 async def test_both_formats_say_the_same(served: Running, agent: str) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from gateway.calls import ArmName
-from gateway.live_judge.sampling import is_drawn, is_sampled, shares_of
+from gateway.live_judge.sampling import graded_share, is_drawn, is_sampled, shares_of
 
 
 def _graded(weight: int, sample: int, units: int, turns: int) -> tuple[Counter[ArmName], Counter[int], int]:
@@ -51,6 +51,22 @@ def test_no_more_than_all_of_the_smaller_arm() -> None:
     shares = shares_of(5_000, 100)
     assert (shares.calls, shares.units["canary"]) == (1.0, 1.0)
     assert shares.units["stable"] == pytest.approx(0.01 / 0.99)
+
+
+@pytest.mark.parametrize(
+    ("sample", "weight", "share"),
+    [
+        (200, 0, 0.02),
+        (200, 500, 0.02),
+        (200, 9_800, 0.02),
+        (5_000, 100, 0.02),
+        (10_000, 5_000, 1.0),
+        (200, 10_000, 0.02),
+    ],
+)
+def test_the_share_that_is_graded(sample: int, weight: int, share: float) -> None:
+    """It is the sample, or what the smaller arm and as many of the other have."""
+    assert graded_share(sample, weight) == pytest.approx(share)
 
 
 def test_what_is_drawn_depends_on_its_name_alone() -> None:

@@ -119,9 +119,13 @@ def _without_fence(reply: str) -> str:
 
 
 def _object_in(reply: str) -> Mapping[str, Any]:
-    """Return the object that the whole reply is: one that is quoted within other text may be the case's."""
+    """Return the object that the whole reply is: one that is quoted within other text may be the case's.
+
+    Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark.
+    """
     try:
         value = json.loads(_without_fence(reply.strip()), parse_constant=_refuse)
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from gateway.calls import Usage
 from gateway.errors import CallerError, ProviderError, StoreAway
-from gateway.formats.openai_chat.provider_answer import read_answer
+from gateway.formats.openai_chat.provider_answer import content_texts, read_answer
 from gateway.judging.question import VERDICT_SCHEMA, JudgeMessage, ask_for_grade, read_verdict
 from gateway.judging.rubric import LEAST_OUTPUT, parts_of, task_of
 from gateway.questions import TargetQuestion, ask_target
@@ -118,7 +118,4 @@ async def _ask_once(
 
 def _text_of(body: bytes) -> str:
     message = read_answer(body)["choices"][0]["message"]
-    content = message.get("content")
-    if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
-    return content or ""
+    return "".join(content_texts(message.get("content")))

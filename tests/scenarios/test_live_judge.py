@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from gateway.judging.verdict import JudgeVerdict
 from gateway.judging.view import JudgeView
@@ -16,11 +17,12 @@ from gateway.rehearsal.standin.judge import Manner
 from gateway.replica.replica import Seams
 from gateway.rollout.status_view import AgentView
 from gateway.timings import USUAL
+from tests.support.answers import answering_json
 from tests.support.crowd import Reply, ask, crowd
 from tests.support.judging import WORSE, judging, with_judge
 from tests.support.processes import command, serving
 from tests.support.redis_servers import until
-from tests.support.running import ADMIN_TOKEN, Running, provider, running
+from tests.support.running import ADMIN_TOKEN, Running, provider, running, write
 
 QUICK = Seams(timings=replace(USUAL, judge_answer=0.5, judge_rests=(0.05, 5.0)))
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
@@ -150,6 +152,24 @@ async def test_a_judge_that_is_down_is_left_alone(tmp_path: Path, redis_url: str
     assert view.judge.state.startswith("paused: standin/judge ")
     assert standin.counts("judge").requests < 20
     assert all(alert.startswith(f"the judge of {agent} grades no calls") for alert in alerts)
+
+
+@pytest.mark.parametrize("content", [5, {"text": "x"}, ["x"], [{"type": "text", "text": None}], True])
+async def test_a_reply_of_another_shape_is_no_grade(
+    tmp_path: Path, redis_url: str, agent: str, content: object
+) -> None:
+    """A judge whose reply holds no text leaves the call undecided, and goes on with the next."""
+    reply = {"choices": [{"index": 0, "message": {"role": "assistant", "content": content}}]}
+    async with provider(bad=WORSE) as standin, answering_json(reply) as odd:
+        folder = with_judge(tmp_path, agent, standin, target="odd/judge")
+        settings = yaml.safe_load((folder / "gateway.yaml").read_text())
+        settings["providers"]["odd"] = {"api": "openai", "base_url": f"{odd}/v1"}
+        settings["prices"][0]["target"] = "odd/judge"
+        write(folder, {"gateway.yaml": settings})
+        async with running(folder, redis_url, seams=QUICK) as gateway, crowd(gateway.url) as people:
+            replies = await people.call_often(agent, 3)
+            view = await until_judged(gateway, agent, 3)
+    assert ({reply.status for reply in replies}, view.undecided) == ({200}, 3)
 
 
 async def test_no_judge_overspends(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -40,6 +40,12 @@ def test_a_verdict_is_read() -> None:
     assert _Judge(f"```json\n{_GOOD}\n```").grade(answer="hello") == (0.75, True, "fine")
 
 
+def test_half_a_surrogate_pair_in_a_reason() -> None:
+    """A reason that quotes half a surrogate pair of the case can be kept as UTF-8, and the grade counts."""
+    reply = r'{"reason": "says \ud800", "score": 0, "pass": false}'
+    assert _Judge(reply).grade(answer="hello") == (0.0, False, "says ?")
+
+
 @pytest.mark.parametrize(
     "reply",
     [

@@ -166,8 +166,8 @@ class CallCounts:
         split = _split(agent, model, side, reason)
         self._value(CALLS, (*split, key, form, end))[0] += len(outcomes)
         self._count_attempts(kind, [outcome.attempts[0] for outcome in outcomes])
-        if outcomes[0].stream:
-            self._count_first_tokens(outcomes, (*split, form))
+        if streams := [outcome for outcome in outcomes if outcome.stream]:
+            self._count_first_tokens(streams, (*split, form))
         if end == "answered":
             overheads = [_overhead(outcome) for outcome in outcomes[::_MEASURED]]
             _observe(self._value(OVERHEAD, (form,)), OVERHEAD.bounds, overheads)

@@ -136,6 +136,13 @@ def test_a_stream_has_its_first_token() -> None:
     assert sum(counts.samples()[FIRST_TOKEN.name][*SPLIT, "openai_chat"][:-1]) == 1
 
 
+@pytest.mark.parametrize("streams", [(False, True, True), (True, False, True)])
+def test_streams_among_whole_answers_have_their_first_tokens(streams: tuple[bool, ...]) -> None:
+    """Calls that are counted together need not all be streams."""
+    counts = counted(*(ended(first_token_at=100.05 if stream else None, stream=stream) for stream in streams))
+    assert sum(counts.samples()[FIRST_TOKEN.name][*SPLIT, "openai_chat"][:-1]) == 2
+
+
 def test_a_target_without_a_price_is_told() -> None:
     """Its tokens are known, its cost is not."""
     counts = counted(ended(attempt(cost_nano_usd=None)), ended())

@@ -65,10 +65,10 @@ def repeated_calls(
     """Return those of an answer's calls that were made before, each as often as the `earlier` ones of the request leave
     out: a client may repeat what its provider keeps."""
     kept = Counter(before[first : first + _DIGITS] for first in range(0, len(before), _DIGITS))
-    told = Counter(map(canonical, earlier))
+    in_request = Counter(map(canonical, earlier))
     found: list[CalledTool] = []
     for each in dict.fromkeys(map(canonical, made)):
-        found += repeat(each, min(kept[_digest(call, each)], LOOP) - told[each])
+        found += repeat(each, min(kept[_digest(call, each)], LOOP) - in_request[each])
     return found
 
 

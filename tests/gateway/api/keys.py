@@ -7,7 +7,7 @@ from tests.support.running import ADMIN_TOKEN
 KEY = "a-clients-key"
 BEARER = f"authorization: Bearer {KEY}"
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
-OPEN = {"/healthz", "/readyz", "/status.css", "/status.js", "/status-{state}.svg"}
+OPEN = {"/healthz", "/readyz", "/status.css", "/status.js", "/review.js", "/status-{state}.svg"}
 
 
 def digest_of(key: str) -> str:

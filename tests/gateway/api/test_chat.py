@@ -69,7 +69,7 @@ class Broken:
     """In the place of the proxy: an error after, or before, the answer has begun."""
 
     def __init__(self, proxy: Any, error: Exception, *, begun: bool) -> None:
-        self.clock, self.recorder = Clock(monotonic, time), proxy.recorder
+        self.clock, self.recorder, self.limits = Clock(monotonic, time), proxy.recorder, proxy.limits
         self._error, self._begun = error, begun
 
     async def handle(self, call: object, runtime: object, send: Any) -> None:

@@ -21,6 +21,7 @@ OTHER_WORDS = {
     ("gateway.formats.openai_responses.provider", "openai"): "the price list's name for OpenAI",
     ("gateway.api.near_misses", "openai"): "a segment that strangers put into a path",
     ("gateway.api.near_misses", "anthropic"): "a segment that strangers put into a path",
+    ("evals.adapters.ragas_adapter", "openai"): "RAGAS's name of the client that it is given",
     **{
         ("gateway.config.presets", name): "the name of a preset"
         for name in ("openai", "anthropic", "gemini", "bedrock")

@@ -67,6 +67,10 @@ def judge_recorded(operator: Operator, given: argparse.Namespace) -> int:
 
 def calibrate(file: Path, given: argparse.Namespace) -> int:
     """Tell how far a judge agrees with people; exit code 1 where a guardrail would not act on it."""
+    if (given.passed is None) is not (given.judged is None):
+        raise Misused("--passed and --judged go together: so many passed, of so many")
+    if given.passed is not None and given.passed > given.judged:
+        raise Misused(f"--passed {given.passed} is more than --judged {given.judged}")
     try:
         with file.open(encoding="utf-8") as lines:
             judges = by_judge(read_labels(lines, str(file)))

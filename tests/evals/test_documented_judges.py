@@ -61,3 +61,21 @@ def test_calibrate_says_what_the_page_says(tmp_path: Path, capsys: pytest.Captur
     assert main([*command[0].split(), str(file), *command[1].split()]) == 0
     said = capsys.readouterr().out
     assert "κ = 0.59 (0.36 to 0.82)" in said and "64% of the calls good (45% to 82%)" in said
+
+
+@pytest.mark.parametrize(
+    ("counts", "fault"),
+    [
+        (["--passed", "12"], "--passed and --judged go together"),
+        (["--judged", "12"], "--passed and --judged go together"),
+        (["--passed", "12", "--judged", "10"], "--passed 12 is more than --judged 10"),
+    ],
+)
+def test_counts_of_other_verdicts_that_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], counts: list[str], fault: str
+) -> None:
+    """One count alone, or more passed than judged, is refused rather than left out or told as a rate."""
+    file = tmp_path / "labels.jsonl"
+    file.write_text('{"human": 1, "judge": 1}\n')
+    assert main(["judge", "calibrate", str(file), *counts]) == 2
+    assert fault in capsys.readouterr().err

@@ -140,6 +140,7 @@ def _check(given: argparse.Namespace) -> int:
     from gateway.config import Deployment, check
     from gateway.config.check import check_values
     from gateway.replica.retirements import retired, retiring
+    from gateway.replica.unpriced_judges import unpriced_judges
     from gateway.replica.unusable_targets import unusable_targets
     from gateway.rollout.gates import missing_suites, refused_canaries, waiting_canaries
 
@@ -151,6 +152,7 @@ def _check(given: argparse.Namespace) -> int:
     def warnings(deployment: Deployment) -> Iterator[str]:
         yield from given.warnings
         yield from unusable_targets(deployment)
+        yield from unpriced_judges(deployment, now)
         yield from retiring(deployment, today)
         yield from refused_canaries(deployment.agents, now)
         yield from missing_suites(deployment.agents, given.config)

@@ -67,6 +67,9 @@ def retiring(deployment: Deployment, today: date) -> Iterator[str]:
         pinned = {target: users for target, users in _of_versions(agent.versions).items() if target not in routed}
         for ending, users in _endings(deployment, pinned, today):
             yield f"{agent.name} (by pin alone: {users}): {ending}"
+        judge = {} if agent.judge is None else {str(agent.judge.target): ["judge"]}
+        for ending, users in _endings(deployment, judge, today):
+            yield f"{agent.name} ({users}): {ending}"
     aliased = aliased_targets(deployment)
     for ending, users in _endings(deployment, {**named_models(deployment), **aliased}, today):
         if not (ending.is_over and ending.target in aliased):

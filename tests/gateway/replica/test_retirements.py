@@ -62,6 +62,22 @@ def test_an_old_version_that_only_a_pin_reaches_is_no_failure(tmp_path: Path) ->
     assert warning.startswith("support (by pin alone: v1, v2): openai/gpt-4o was retired on 2027-01-14")
 
 
+def test_a_judge_whose_model_ends_is_a_warning(tmp_path: Path) -> None:
+    """Also once it has ended: calls go on, and are no longer judged."""
+    judge = "{target: openai/gpt-4o, rubric: polite.md, sample: 1%, max_cost_per_day: 5}"
+    files = {
+        "routing.yaml": f"agents:\n  support: {{stable: v3, record_content: all, judge: {judge}}}\n",
+        "agents/support/v3.yaml": "model: openai/gpt-9\n",
+        "agents/support/v1.yaml": "model: openai/gpt-9\n",
+        "agents/support/polite.md": "The answer is polite.",
+    }
+    deployment = loaded(tmp_path, files)
+    for day, said in ((BEFORE, "will be retired"), (AFTER, "was retired")):
+        [warning] = retiring(deployment, day)
+        assert warning.startswith(f"support (judge): openai/gpt-4o {said} on 2027-01-14")
+    assert list(retired(deployment, AFTER)) == []
+
+
 def test_the_command_fails_and_the_configuration_may_correct_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

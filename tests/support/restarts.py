@@ -96,25 +96,30 @@ class Trial:
     async def seconds_until(self, memory: Memory, replicas: Sequence[Served]) -> Back:
         """How long it takes until all of them have that memory. Raises TimeoutError after twice a minute.
 
-        What they say comes first: every call of the canary that goes well takes a little from the e-value.
+        What they say comes first: every call of the canary that goes well takes a little from the e-value. Units are
+        asked once the tables have turned: ten calls that begin alike would make their opening a shared one.
         """
         began, began_at = monotonic(), time()
 
         async def say_it() -> bool:
             return all([await self.said(served) == memory.said for served in replicas])
 
+        async def apply_it() -> bool:
+            return all(self.turns_to(served, memory) for served in replicas)
+
         async def serve_by_it() -> bool:
             return all([await self.versions(served) == memory.versions for served in replicas])
 
         await until(say_it)
         said = monotonic() - began
+        await until(apply_it)
         await until(serve_by_it)
-        return Back(said, max(0.0, *(self.applied_at(served, memory) - began_at for served in replicas)))
+        return Back(said, max(0.0, *(self.turns_to(served, memory)[0] - began_at for served in replicas)))
 
-    def applied_at(self, served: Served, memory: Memory) -> float:
+    def turns_to(self, served: Served, memory: Memory) -> Sequence[float]:
         """When that replica's table turned to the remembered epoch, in Unix seconds, by its log."""
         turns = [line for line in served.log() if line["event"] == "record_applied" and line["agent"] == self.agent]
-        return float(next(line["at"] for line in turns if line["epoch"] == memory.said["epoch"]))
+        return [float(line["at"]) for line in turns if line["epoch"] == memory.said["epoch"]]
 
 
 @asynccontextmanager

@@ -22,7 +22,8 @@ _SYSTEM_SHARE = 4
 _REQUEST_SHARE = 3, 4
 _SYSTEM_ROLES = ("system", "developer")
 _SHORT = 64  # characters: such a text tells what something is, and stands whatever is cut
-_ENCODED = re.compile(r"(data:)[\w/+.-]{1,100};base64,|[A-Za-z0-9+/=_-]{512}")
+_ENCODED = re.compile(r"(data:)[\w/+.-]{1,100};base64,[A-Za-z0-9+/=_-]*+|[A-Za-z0-9+/=_-]{512,}+")
+_LEAST_LOOKED_AT = 1_024  # characters of a text that may be encoded
 _HEAD = 48  # characters of what is encoded
 
 
@@ -127,7 +128,8 @@ class _Copy:
         if length <= _SHORT:
             self.room -= length
             return text.replace(CUT, "")
-        if encoded := _ENCODED.match(text):
+        # What would be kept must be encoded throughout: a person may write words behind what looks like it.
+        if encoded := _ENCODED.fullmatch(text, 0, max(self.room, _LEAST_LOOKED_AT)):
             self.room -= _HEAD
             self.is_cut |= not encoded[1]
             return f"{text[:_HEAD].replace(CUT, '')}… [{length - _HEAD:,} characters cut]"

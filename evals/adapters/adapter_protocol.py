@@ -68,7 +68,7 @@ def metric_class(package: str, names: Mapping[str, str], item: Item) -> Any:
     if not written:
         raise NotScored(f"no metric is named; {package} has {', '.join(sorted(names))} and others")
     found = getattr(module, names.get(_plain(written), written), None)
-    if found is None or isinstance(found, ModuleType):
+    if found is None or isinstance(found, ModuleType) or written.startswith("_"):
         raise NotScored(f"{package} has no metric {written!r}; known: {', '.join(sorted(names))}, and its classes")
     return found
 

@@ -117,6 +117,7 @@ async def test_a_package_scores_as_it_does_alone(package: str, tmp_path: Path) -
     [
         ("deepeval", "kindness", "has no metric 'kindness'; known: answer_relevancy"),
         ("ragas", "kindness", "has no metric 'kindness'; known: agent_goal_accuracy"),
+        ("ragas", "__class__", "has no metric '__class__'; known: agent_goal_accuracy"),
     ],
 )
 async def test_what_a_package_cannot_score_is_undecided(package: str, metric: str, words: str, tmp_path: Path) -> None:

@@ -25,12 +25,17 @@ async def test_what_was_not_graded_is_graded(tmp_path: Path, redis_url: str, age
                 kept = json.loads((await served.ask("GET", f"/calls?agent={agent}&limit=60")).body)["calls"]
                 return len(kept) == len(replies)
 
+            async def are_shown() -> bool:  # what a verdict counts comes with the next flush
+                shown = (await served.status()).agents[agent].judge
+                return shown is not None and sum(found.judged for found in shown.versions.values()) == len(replies)
+
             await until(are_kept)
             few = await run(agent, "--limit", "5", "--json")
             cheap = await run(agent, "--max-cost", "0.004")
             rest = await run("--since", "1h", "--json")
             none = await run(agent, "--json")
             unknown = await run("nobody")
+            await until(are_shown)
             view = (await served.status()).agents[agent]
     assert (few.code, json.loads(few.out)[0]["judged"]) == (0, 5)
     assert (cheap.code, "stopped: the next call may cost more than is left of --max-cost" in cheap.out) == (1, True)

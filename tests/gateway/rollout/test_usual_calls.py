@@ -30,7 +30,7 @@ def good(number: int = 0, **more: Any) -> Outcome:
 def call() -> Call:
     """What a client of chat completions has sent."""
     document = Document({}, {})
-    return Call("c", Caller("k", "g"), "a", None, document, False, False, [], "", 0.0, format="openai_chat")
+    return Call("c", Caller("k", "g"), "a", None, document, False, False, [], "", 0.0, format="openai")
 
 
 class Stage:

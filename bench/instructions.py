@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 RECORDED = Path(__file__).parent / "results" / "instructions.json"
@@ -45,15 +45,20 @@ def main(arguments: list[str]) -> int:
 
 def count() -> Figures:
     """Instructions of one call, one stream and one turn of the reference loop, and the two as ratios to the last."""
+    totals = totals_of("bench.instructions")
+    return figures({what: (totals[f"{what} 0"], totals[f"{what} 1"]) for what in COUNTS})
+
+
+def totals_of(module: str) -> dict[str, int]:
+    """Instructions of each child that `python -m module --inside FOLDER` has started with `in_children`."""
     with tempfile.TemporaryDirectory(prefix="serinus-instructions-") as name:
         folder = Path(name)
         command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/%p", "-q"]
-        inside = [sys.executable, "-m", "bench.instructions", "--inside", str(folder)]
+        inside = [sys.executable, "-m", module, "--inside", str(folder)]
         environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONMALLOC": "pymalloc"}
         subprocess.run([*command, *inside], check=True, env=environment, stdout=subprocess.DEVNULL)
         jobs: dict[str, int] = json.loads((folder / "jobs.json").read_text())
-        totals = {job: total((folder / str(process)).read_text()) for job, process in jobs.items()}
-    return figures({what: (totals[f"{what} 0"], totals[f"{what} 1"]) for what in COUNTS})
+        return {job: total((folder / str(process)).read_text()) for job, process in jobs.items()}
 
 
 def figures(totals: dict[str, tuple[int, int]]) -> Figures:
@@ -99,17 +104,22 @@ def _inside(folder: Path) -> None:
     from bench import memory
 
     gateway = memory.gateway_in(folder / "configuration")
-    gc.collect()
-    gc.freeze()  # as `serve` does: what the collector goes through must not depend on how much has been imported
     do: dict[str, Callable[[int], object]] = {
         "call": lambda count: memory.run(gateway, count),
         "stream": lambda count: memory.run(gateway, count, GAP_MS),
         "reference": reference,
     }
+    in_children({what: (do[what], counts) for what, counts in COUNTS.items()}, folder)
+
+
+def in_children(work: Mapping[str, tuple[Callable[[int], object], tuple[int, int]]], folder: Path) -> None:
+    """Do each work fewer and more times, each in a child, whose report of callgrind's bears its process id."""
+    gc.collect()
+    gc.freeze()  # as `serve` does: what the collector goes through must not depend on how much has been imported
     jobs = {}
-    for what, counts in COUNTS.items():
+    for what, (do, counts) in work.items():
         for index, count in enumerate(counts):
-            jobs[f"{what} {index}"] = _in_child(do[what], count)
+            jobs[f"{what} {index}"] = _in_child(do, count)
     (folder / "jobs.json").write_text(json.dumps(jobs))
 
 

@@ -7,6 +7,7 @@ started in the background, so the store is never asked.
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import time
 from typing import Any, cast
@@ -19,7 +20,7 @@ from gateway.config import load
 from gateway.net.server.limits import ServerLimits
 from gateway.net.server.protocol import BoundedProtocol
 from gateway.net.server.traffic import Traffic
-from gateway.replica.replica import Gateway, build
+from gateway.replica.replica import Gateway, Seams, build
 from gateway.store import OpenStore, RedisStore, connect
 
 _NOBODY = 1  # a port that nobody listens on
@@ -29,11 +30,11 @@ _END = b"0\r\n\r\n"
 
 
 class MemoryTransport(asyncio.Transport):
-    """Hands what is written to `written`. Its socket is a real one, on which nothing ever comes."""
+    """Hands what is written to `written`, and tells `closed` of its end. Nothing ever comes on its real socket."""
 
-    def __init__(self, written: Callable[[bytes], None]) -> None:
+    def __init__(self, written: Callable[[bytes], None], closed: Callable[[], object] = lambda: None) -> None:
         super().__init__()
-        self._written = written
+        self._written, self._closed = written, closed
         self._sock, self._peer = socket.socketpair()
 
     def write(self, data: Any) -> None:
@@ -55,6 +56,7 @@ class MemoryTransport(asyncio.Transport):
         """Nor to resume."""
 
     def close(self) -> None:
+        self._closed()
         self._sock.close()
         self._peer.close()
 
@@ -72,7 +74,8 @@ class MemoryLoop(uvloop.Loop):
 
     async def create_connection(self, factory: Any, *_: Any, **__: Any) -> Any:  # type: ignore[override]
         protocol = factory()
-        transport = MemoryTransport(lambda data: self._answer(protocol, data))
+        lost = partial(self.call_soon, protocol.connection_lost, None)
+        transport = MemoryTransport(lambda data: self._answer(protocol, data), lost)
         self._transports.append(transport)
         protocol.connection_made(transport)
         return transport, protocol
@@ -92,18 +95,18 @@ class MemoryLoop(uvloop.Loop):
             self.call_soon(self.call_soon, self._hand, protocol, parts, index + 1)
 
 
-def gateway_in(folder: Path) -> Gateway:
+def gateway_in(folder: Path, seams: Seams | None = None) -> Gateway:
     """A gateway with the benchmark's configuration, the price of its target known."""
     folder.mkdir(parents=True, exist_ok=True)
     peers.serinus(folder, _NOBODY, _NOBODY)
-    return gateway_of(folder / peers.CONFIG)
+    return gateway_of(folder / peers.CONFIG, seams)
 
 
-def gateway_of(folder: Path) -> Gateway:
+def gateway_of(folder: Path, seams: Seams | None = None) -> Gateway:
     """A gateway with the configuration of that folder."""
     deployment = load(folder, {"KEY": "sk-upstream"})
     store = OpenStore(RedisStore(connect(f"redis://127.0.0.1:{_NOBODY}"), _REPLICA), "redis", None)
-    gateway = build(deployment, store, _REPLICA, logs.configure())
+    gateway = build(deployment, store, _REPLICA, logs.configure(), seams=seams)
     gateway.services.runtime.prices.rates(_TARGET, time())
     return gateway
 

@@ -67,7 +67,7 @@ def _prepare(folder: Path, ratio: str) -> Callable[[int], object]:
         memory.run(gateway, count)
         with asyncio.Runner(loop_factory=memory.MemoryLoop) as runner:
             runner.run(tracing.finish())
-        if tracing.dropped.total():
+        if sum(tracing.dropped.values()):
             raise AssertionError(f"spans were lost: {dict(tracing.dropped)}")
 
     return work

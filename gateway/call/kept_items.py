@@ -103,21 +103,30 @@ class KeptItems:
             task.add_done_callback(self._asking.discard)
 
     async def share_for_ever(self) -> None:
-        """Give new items to the store, and forget old ones, until cancelled."""
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._look)
-            self._forget_expired()
-            if not self._news.is_set():
-                continue
-            self._news.clear()
-            items, self._waiting, self._waiting_size = self._waiting, OrderedDict(), 0
-            try:
-                await self._store.keep_items(items, SECONDS)
-            except StoreAway:
-                for key, text in items.items():
-                    self._wait(key, text)
-                await asyncio.sleep(_AWAY_SECONDS)
+        """Give new items to the store, and forget old ones, until cancelled: then nothing is looked for any more."""
+        try:
+            while True:
+                await self._share()
+        finally:
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
+
+    async def _share(self) -> None:
+        """Wait for new items, and give them to the store."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), self._look)
+        self._forget_expired()
+        if not self._news.is_set():
+            return
+        self._news.clear()
+        items, self._waiting, self._waiting_size = self._waiting, OrderedDict(), 0
+        try:
+            await self._store.keep_items(items, SECONDS)
+        except StoreAway:
+            for key, text in items.items():
+                self._wait(key, text)
+            await asyncio.sleep(_AWAY_SECONDS)
 
     def _keep(self, key: str, text: str) -> None:
         self._put_here(key, text)

@@ -151,3 +151,13 @@ async def test_few_items_are_looked_for_at_a_time(store: FaultyStore, agent: str
         items.ask_for(agent, str(number))
     assert len(asyncio.all_tasks()) - before == 100
     await eventually(lambda: len(asyncio.all_tasks()) == before)
+
+
+async def test_a_stop_ends_what_is_looked_for(store: FaultyStore, agent: str) -> None:
+    """Nothing asks a store that is closed next, and so opens a connection that nobody closes."""
+    before = len(asyncio.all_tasks())
+    async with sharing(store) as one:
+        await asyncio.sleep(0)
+        one.items.ask_for(agent, "a")
+        assert len(asyncio.all_tasks()) - before == 2
+    assert len(asyncio.all_tasks()) == before

@@ -6,7 +6,7 @@ from typing import Any
 
 from bench.calibration.climates import WELL, alone, always, between, in_turn, limited_when_busy
 from bench.calibration.provider import CANARY, LOOP, NAME, SPARE, TOOL, Moment, Said, Weather
-from bench.calibration.scenario import Scenario, bad
+from bench.calibration.scenario import STEADY_RPS, Scenario, bad
 from policies.guardrails.grammar import DEFAULT_GUARDRAILS
 
 FALLBACK: Mapping[str, Any] = {"fallback": [f"{NAME}/{SPARE}"]}
@@ -67,30 +67,38 @@ def _in_loops(chance: random.Random, _: int) -> Said:
 
 
 BLAMELESS: Sequence[Scenario] = (
-    Scenario("off_schema answers on both arms", always(slips=0.05, slip="off_schema"), asks=_wants_json),
+    Scenario(
+        "off_schema answers on both arms", always(slips=0.05, slip="off_schema"), asks=_wants_json, rps=STEADY_RPS
+    ),
     Scenario(
         "off_schema answers and 429 for the busier arm", _off_schema_and_limited, asks=_wants_json, routing=FALLBACK
     ),
-    Scenario("refusals on both arms", always(slips=0.05, slip="refusals"), routing=_watching("refusals")),
+    Scenario(
+        "refusals on both arms", always(slips=0.05, slip="refusals"), routing=_watching("refusals"), rps=STEADY_RPS
+    ),
     Scenario(
         "refusals in peaks", in_turn(4, slips=0.6, slip="refusals"), weight="50%", routing=_watching("refusals")
     ),
     Scenario(
         "tool_loops on both arms", always(slips=0.05, slip="tool_loops"), asks=_repeats_itself,
-        routing=_watching("tool_loops"),
+        routing=_watching("tool_loops"), rps=STEADY_RPS,
     ),
     Scenario(
         "tool_loops in long conversations, in clusters", always(slip="tool_loops"), words=_in_loops, turns=20,
-        pause=0.3, seconds=0.2, named=True, weight="10%", calls=800, asks=_repeats_itself,
+        pause=0.3, seconds=0.2, named=True, calls=800, asks=_repeats_itself,
         routing=_watching("tool_loops"),
     ),
-    Scenario("tool_errors on both arms", turns=5, named=True, asks=_brings_results, routing=_watching("tool_errors")),
+    Scenario(
+        "tool_errors on both arms", turns=5, named=True, asks=_brings_results, routing=_watching("tool_errors"),
+        rps=STEADY_RPS,
+    ),
     Scenario(
         "tool_errors, provider flaps", in_turn(4, errors=0.95), weight="50%", turns=5, named=True, seconds=0.05,
         asks=_brings_results, routing=_watching("tool_errors"),
     ),
     Scenario(
-        "handovers on both arms", always(errors=0.05), gateway=_DESK, routing=_watching("handovers", fallback=["human"])
+        "handovers on both arms", always(errors=0.05), gateway=_DESK,
+        routing=_watching("handovers", fallback=["human"]), rps=STEADY_RPS,
     ),
     Scenario(
         "handovers, 429 for the busier arm", limited_when_busy, gateway=_DESK,

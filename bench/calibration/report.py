@@ -121,7 +121,8 @@ def row(scenario: Scenario, tallied: Tallied) -> str:
         missed = tallied.runs - len(tallied.gone)
         took = [_figure(tallied.reached(share)) for share in (0.5, 0.95)]
         bar = _figure(scenario.bar) if scenario.bar else "none set"
-        return f"| {scenario.name} | {tallied.runs:,} | {missed} | {' | '.join(took)} | {bar} |"
+        weight = scenario.weight.replace("%", " %")
+        return f"| {scenario.name} | {weight} | {tallied.runs:,} | {missed} | {' | '.join(took)} | {bar} |"
     count = len(tallied.gone)
     bound = upper_bound(count, tallied.runs) if tallied.runs else 1.0
     return (
@@ -141,8 +142,8 @@ def table(found: Iterable[tuple[Scenario, Tallied]]) -> list[str]:
         "|---|---|---|---|---|---|---|",
         *blameless,
         "",
-        "| bad, at 5 % unless said | rollouts | missed | median | 95 of 100 | bar |",
-        "|---|---|---|---|---|---|",
+        "| bad | weight | rollouts | missed | median | 95 of 100 | bar |",
+        "|---|---|---|---|---|---|---|",
         *bad,
         "",
         "Worlds by the commit whose code was measured: "

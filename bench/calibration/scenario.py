@@ -10,6 +10,8 @@ from bench.calibration.climates import USUAL, WELL
 from bench.calibration.provider import Climate, Said
 
 _NAMES = ("alice", "bob", "carol", "dave", "mallory")
+STEADY_RPS = 300.0  # where nothing changes with time: fewer flushes and looks for as many calls
+_HIGH_BAR = 700  # calls of a bad canary
 Words = Callable[[random.Random, int], Said]  # what the conversation of that number asks for
 # More members of a request, by its first message and the number of its turn.
 Asks = Callable[[str, random.Random, int], Mapping[str, Any]]
@@ -88,7 +90,10 @@ class Scenario:
 
 
 def bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
-    """A canary that must go: a horizon of half again the bar, at 5 %."""
+    """A canary that must go: a horizon of half again the bar, at 5 %. Where the bar is high, at 20 % and by more calls
+    a second."""
     calls = more.pop("calls", bar and round(1.5 * bar) + 40)
-    usual = {"weight": "5%", "runs": 200 if calls < 1000 else 40}
+    usual: dict[str, Any] = {"weight": "5%", "runs": 200 if calls < 1000 else 40}
+    if bar and bar >= _HIGH_BAR:
+        usual |= {"weight": "20%", "rps": STEADY_RPS}
     return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)

@@ -9,7 +9,7 @@ from typing import Any
 from bench.calibration import behaviour_worlds
 from bench.calibration.climates import USUAL, WELL, alone, always, between, in_turn, limited_when_busy, one_replica
 from bench.calibration.provider import CANARY, STABLE, Climate, Moment, Said, Weather
-from bench.calibration.scenario import Attack, Scenario, bad
+from bench.calibration.scenario import STEADY_RPS, Attack, Scenario, bad
 
 _FALLBACK = behaviour_worlds.FALLBACK
 
@@ -105,10 +105,10 @@ _STEPS = {
 }
 
 BLAMELESS: Sequence[Scenario] = (
-    Scenario("identical", weight="5%", calls=200, runs=2000),
-    Scenario("identical, 50 %", weight="50%", calls=1000),
-    Scenario("identical, every call scored", scored=1.0),
-    Scenario("conversations fail as a whole", words=_as_a_whole, turns=5, named=True, runs=2000),
+    Scenario("identical", weight="5%", calls=200, runs=2000, rps=STEADY_RPS),
+    Scenario("identical, 50 %", weight="50%", calls=1000, rps=STEADY_RPS),
+    Scenario("identical, every call scored", scored=1.0, rps=STEADY_RPS),
+    Scenario("conversations fail as a whole", words=_as_a_whole, turns=5, named=True, runs=2000, rps=STEADY_RPS),
     Scenario("outage for a while", between(8, 16, errors=0.3), runs=2000),
     Scenario("a ladder of steps", between(20, 30, errors=0.3), routing=_STEPS, calls=1000),
     *_at_all("shared outage", always(errors=0.3), **_BRISK),
@@ -134,26 +134,24 @@ BLAMELESS: Sequence[Scenario] = (
     ),
     Scenario("long conversations that fail in clusters", words=_in_clusters, weight="10%", calls=800, **_LONG),
     Scenario("long conversations that fail in clusters, 50 %", words=_in_clusters, weight="50%", calls=1500, **_LONG),
-    Scenario("long conversations, provider flaps", in_turn(4, errors=0.95), weight="10%", calls=1500, **_FEW_LONG),
+    Scenario("long conversations, provider flaps", in_turn(4, errors=0.95), calls=1500, **_FEW_LONG),
     Scenario("long conversations, one replica cut off", one_replica(between(4, 60, cut_off=True)), **_FEW_LONG),
     Scenario("load of a day", _tired_by_day, rate=_by_day, calls=800),
-    Scenario("heavy tails", always(latency_spread=1.3, cost_spread=1.6), calls=800),
-    Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800),
+    Scenario("heavy tails", always(latency_spread=1.3, cost_spread=1.6), calls=800, rps=STEADY_RPS),
+    Scenario("a prompt cache that favours the busier arm", _cached_when_busy, calls=800, rps=STEADY_RPS),
     Scenario("restart of Redis", between(14, 18, errors=0.3), store_away=(8.0, 4.0)),
     Scenario("clients hang up on slow answers", in_turn(6, slow=1.8), patience=2.0),
     *(
-        Scenario(f"{slip} answers on both arms", always(slips=0.05, slip=slip))
+        Scenario(f"{slip} answers on both arms", always(slips=0.05, slip=slip), rps=STEADY_RPS)
         for slip in ("truncated", "empty", "bad_tools")
     ),
     Scenario("truncated answers in peaks", in_turn(4, slips=0.6), weight="50%"),
-    Scenario(
-        "long conversations, truncated in clusters", words=_cut_off_in_clusters, weight="10%", calls=800, **_LONG
-    ),
+    Scenario("long conversations, truncated in clusters", words=_cut_off_in_clusters, calls=800, **_LONG),
     Scenario("truncated answers and 429 for the busier arm", _limited_and_cut_off, routing=_FALLBACK),
     *behaviour_worlds.BLAMELESS,
     Scenario("templated openings", words=_dear_templates, template=_one_of_three, weight="50%"),
     *(
-        Scenario(f"an adversary: {attack[0]}", attack=attack, scored=scored, named=True, weight="50%")
+        Scenario(f"an adversary: {attack[0]}", attack=attack, scored=scored, named=True, weight="50%", runs=600)
         for attack, scored in _ATTACKS
     ),
 )  # fmt: skip
@@ -180,7 +178,7 @@ DETECTED: Sequence[Scenario] = (
         for slip in ("truncated", "empty", "bad_tools")
     ),
     *behaviour_worlds.DETECTED,
-    bad("truncated 2 % → 20 %", _cut_off_more, None, calls=600),
+    bad("truncated 2 % → 20 %", _cut_off_more, None, calls=600, weight="20%", rps=STEADY_RPS),
     bad("own target dead, 5 %", alone(cut_off=True), 8, routing=_FALLBACK),
     bad(
         "own target dead, long conversations", alone(cut_off=True), None, calls=2000, weight="10%", routing=_FALLBACK,

@@ -159,7 +159,7 @@ def test_a_bad_canary_is_found_when_95_of_100_are() -> None:
         tallied = Tallied(scenario.name, "code")
         for seed in range(20):
             tallied.add(ended(seed, gone=seed >= missed, calls=seed), seconds=0.1)
-        assert row(scenario, tallied).split(" | ")[4] == late
+        assert row(scenario, tallied).split(" | ")[5] == late
         assert misses(scenario, tallied) is (missed == 2)
 
 

@@ -21,7 +21,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements-build.lock \
  && python -m venv --without-pip /opt/serinus \
  && python -m pip --python /opt/serinus/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements-image.lock
-COPY pyproject.toml LICENSE README.md ./
+COPY pyproject.toml LICENSE README.md serinus.cdx.json ./
 COPY gateway gateway
 COPY routing routing
 COPY policies policies

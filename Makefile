@@ -7,6 +7,7 @@ RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
 SCORERS := .venv-scorers/.deepeval .venv-scorers/.ragas
+RELEASE := .venv-release/.release
 # Without Node 20 the tests that need it are left out; without Chromium, those of the pages in a browser.
 NODE := $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null \
 	&& echo .venv-clients/.node)
@@ -16,7 +17,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick demo serve lock clean
+.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick demo serve lock sbom audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -76,14 +77,20 @@ DEMO = gateway/rehearsal/pyproject.toml
 OURS = printf 'serinus\nserinus-demo\n'
 lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for newer versions)
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
-	$(LOCK) tests/clients/requirements.in -o tests/clients/requirements.lock
+	for room in tests/clients tests/schemathesis deploy/release; do $(LOCK) $$room/requirements.in -o $$room/requirements.lock; done
 	for name in deepeval ragas; do $(LOCK) tests/scorers/$$name.in -o tests/scorers/$$name.lock; done
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --extra evals --excludes - -c requirements-dev.lock -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
 
+sbom: $(RELEASE) ## the bill of materials of the image, serinus.cdx.json, from its lock file
+	.venv-release/bin/python deploy/release/sbom.py
+
+audit: $(RELEASE) ## ask an index of advisories about every package of the lock files; says so where none is reached
+	PATH="$(CURDIR)/.venv-release/bin:$$PATH" .venv-release/bin/python deploy/release/audit.py $(ARGS)
+
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-scorers $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-scorers .venv-release .venv-schemathesis $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -104,6 +111,11 @@ $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 .venv-scorers/.%: tests/scorers/%.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear .venv-scorers/$*
 	.venv-scorers/$*/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r $<
+	@touch $@
+
+$(RELEASE): deploy/release/requirements.lock | $(BIN)/python
+	$(PYTHON) -m venv --clear $(dir $@)
+	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-clients/.node: $(NODE_CLIENTS)/package-lock.json | $(CLIENTS)

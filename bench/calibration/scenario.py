@@ -90,10 +90,9 @@ class Scenario:
 
 
 def bad(name: str, climate: Climate, bar: int | None, **more: Any) -> Scenario:
-    """A canary that must go: a horizon of half again the bar, at 5 %. Where the bar is high, at 20 % and by more calls
-    a second."""
+    """A canary that must go: a horizon of half again the bar, at 5 %, by more calls a second where the bar is high."""
     calls = more.pop("calls", bar and round(1.5 * bar) + 40)
     usual: dict[str, Any] = {"weight": "5%", "runs": 200 if calls < 1000 else 40}
     if bar and bar >= _HIGH_BAR:
-        usual |= {"weight": "20%", "rps": STEADY_RPS}
+        usual["rps"] = STEADY_RPS
     return Scenario(name, climate, **{**usual, **more}, calls=calls, must_go=True, bar=bar)

@@ -13,6 +13,7 @@ from gateway.errors import Unauthenticated
 OPEN = Caller("open", "default", is_only=True)  # everyone, when no keys are configured (loopback only)
 _MOST_KNOWN = 4096  # headers that were found right, of usual length
 _USUAL_BYTES = 256
+_MARK_DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,20 @@ class Doorkeeper:
         self._admin = admin_sha256
         self._metrics = metrics_sha256
         self._digests = frozenset(filter(None, (*(key.sha256 for key in self._keys), admin_sha256, metrics_sha256)))
-        self._known: dict[bytes, Caller] = {}
+        self._known: dict[bytes, Key] = {}
+        self._fresh: dict[bytes, Caller] = {}  # of those, whose use is noted already
+        self._used: dict[bytes, float] = {}
         self._presented: dict[str, tuple[str, ...]] = {}
 
     @property
     def open(self) -> bool:
         """Return whether anyone may call."""
         return not self._keys
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """Return the configured keys."""
+        return self._keys
 
     @property
     def callers(self) -> list[Caller]:
@@ -61,7 +69,7 @@ class Doorkeeper:
         """
         if not self._keys:
             return OPEN
-        caller = self._known.get(authorization or b"") or self._compared(authorization)
+        caller = self._fresh.get(authorization or b"") or self._noted(authorization)
         if self._expires and self.expires(caller.name) <= self._unix():
             raise Unauthenticated("this API key has expired: ask for another one", code="expired_api_key")
         return caller
@@ -70,18 +78,32 @@ class Doorkeeper:
         """Return the Unix seconds from which that caller's keys are refused; infinity for never."""
         return self._expires.get(caller, math.inf)
 
-    def _compared(self, authorization: bytes | None) -> Caller:
+    def take_uses(self) -> dict[str, float]:
+        """Return when each key was used since the last time that this was asked for, by its mark, in Unix seconds."""
+        used, self._used, self._fresh = self._used, {}, {}
+        return {mark_of(digest.hex()): at for digest, at in used.items()}
+
+    def _noted(self, authorization: bytes | None) -> Caller:
+        """Return the sender, and note that the key is in use: the first time since the uses were taken."""
+        key = self._known.get(authorization or b"") or self._compared(authorization)
+        self._used[key.sha256] = self._unix()
+        if authorization is not None and authorization in self._known:
+            self._fresh[authorization] = key.caller
+        return key.caller
+
+    def _compared(self, authorization: bytes | None) -> Key:
         bearer = _bearer(authorization)
         digest = _digest(bearer)
         found = None
         for key in self._keys:  # all of them, so that time says nothing about which was near
             if hmac.compare_digest(digest, key.sha256):
-                found = key.caller
+                found = key
         if found is None:
             raise Unauthenticated("incorrect API key; send one of the configured keys as 'Authorization: Bearer <key>'")
-        presented = self._presented.get(found.name, ())
+        name = found.caller.name
+        presented = self._presented.get(name, ())
         if (key_text := bearer.decode("latin-1")) not in presented:
-            self._presented[found.name] = (*presented, key_text)
+            self._presented[name] = (*presented, key_text)
         if authorization is not None and len(authorization) <= _USUAL_BYTES and len(self._known) < _MOST_KNOWN:
             self._known[authorization] = found
         return found
@@ -110,6 +132,11 @@ class Doorkeeper:
     @property
     def has_admin(self) -> bool:
         return self._admin is not None
+
+
+def mark_of(sha256: str) -> str:
+    """Return what a key is known by where people compare it: the first digits of its digest."""
+    return sha256[:_MARK_DIGITS].lower()
 
 
 def is_only_caller(name: str, agents: Mapping[str, frozenset[str] | None]) -> bool:

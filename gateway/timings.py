@@ -28,6 +28,8 @@ class Timings:
     escalation_finish: float = 5.0  # for all that is still queued at the stop
     replies: float = 1.0  # between two looks for people's replies
 
+    key_uses: float = 30.0  # between two notes of which keys are in use
+
     # People who review calls.
     review_lease: float = 600.0  # for which a call is before one person alone
     review_undo: float = 60.0  # in which a mark may be taken back; then it counts

@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 
 from gateway.api.endpoint import Endpoint, caller_of, send_json
-from gateway.limits.view import limits_view
+from gateway.limits.view import limits_view, refresh
 from gateway.net.asgi import Receive, Scope, Send
 
 
@@ -14,7 +14,7 @@ class OwnKey(Endpoint):
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         caller, limits = caller_of(scope), self.services.proxy.limits
         holders = limits.holders(caller)
-        await limits.leases.refresh(ledger for holder in holders for ledger in holder.ledgers)
+        await refresh(limits, holders)
         models = None if caller.models is None else [str(pattern) for pattern in caller.models]
         await send_json(
             send,

@@ -20,6 +20,7 @@ from gateway.cli.defaults import USUAL_URL, default_url
 from gateway.cli.eval_options import add_eval_options
 from gateway.cli.folder import add_folder
 from gateway.cli.judge_options import add_judge_options
+from gateway.cli.key_options import add_key_options
 from gateway.cli.numbers import LOG_FORMAT, log_format
 from gateway.cli.output import USUAL_EXITS, add_help, add_json
 from gateway.cli.review_options import add_review_options
@@ -170,6 +171,7 @@ def _add_operating(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     costs = _operating(commands, "costs", "show what calls have cost, and what the month will")
     add_cost_options(costs)
     add_help(costs, "costs", "costs support --by key,model --since 7d", "costs --by day,agent --csv > costs.csv")
+    add_key_options(_operating(commands, "keys", "make and rotate callers' keys; show what limits have left"))
     add_judge_options(_operating(commands, "judge", "grade recorded calls, or compare a judge with people's labels"))
     _add_report(_operating(commands, "report", "write one HTML page on an agent's rollout"))
     _add_rollout(_operating(commands, "rollout", "pause, resume, promote, abort or change a rollout"))

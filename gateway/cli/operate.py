@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gateway import ENV_FILE
-from gateway.cli import review, status, wait
+from gateway.cli import keys, review, status, wait
 from gateway.cli.client import THE_ANSWER_IS_NO, CommandRefused, Misused, NoSuchAgent, Operator, Overtaken, is_local
 from gateway.cli.costs import print_costs
 from gateway.cli.defaults import default_folder
@@ -222,5 +222,5 @@ _COMMANDS: Mapping[str, Callable[[Operator, argparse.Namespace], int]] = {
     "status": status.run, "wait": wait.run, "audit": _audit, "explain": _explain, "escalations": _escalations,
     "rollout": _rollout, "costs": print_costs, "report": write_report,
     "trace": print_trace, "conversations": print_conversations, "forget": forget,
-    "review": review.run, "judge": run_judge,
+    "review": review.run, "keys": keys.run, "judge": run_judge,
 }  # fmt: skip

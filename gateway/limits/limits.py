@@ -137,6 +137,12 @@ class Limits:
         """Return the holders that every call of the caller falls under."""
         return list(self._of_caller(caller))
 
+    def named_holders(self) -> Iterator[Holder]:
+        """Yield the holders whose names the configuration has: keys, groups and agents."""
+        book = self._book
+        for rules in (*book.keys.values(), *book.groups.values(), *book.agents.values()):
+            yield self._holder(rules.level, rules.name, rules)
+
     def _enter(self, holders: tuple[Holder, ...]) -> None:
         """Count a call that begins. Raises OverLimit where as many as may are in flight."""
         for holder in holders:

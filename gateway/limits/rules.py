@@ -19,6 +19,7 @@ class Rules:
     """Limits of one holder; of a level whose holders clients name, those of each of them."""
 
     level: Level
+    name: str = ""  # '' of a level whose holders clients name
     limits: tuple[Limit, ...] = ()
     in_flight: int | None = None
     refuses_unpriced: bool = False
@@ -61,6 +62,7 @@ class RuleBook:
 def _rules(level: Level, name: str, given: HolderLimits) -> Rules:
     return Rules(
         level,
+        name,
         tuple(_limits(level, name, given)),
         given.in_flight,
         given.unpriced == "refuse",
@@ -86,7 +88,7 @@ def _of_conversations(given: AgentLimits) -> Rules:
     if each is not None and each.usd is not None:
         limits.append(Limit("conversation", "", "usd", _OF_CONVERSATIONS, round(each.usd * NANO)))
     serves = given.on_store_loss == "serve"
-    return Rules("conversation", tuple(limits), None, given.unpriced == "refuse", given.assume_output, serves)
+    return Rules("conversation", "", tuple(limits), None, given.unpriced == "refuse", given.assume_output, serves)
 
 
 def window_of(text: str, zone: str = "UTC") -> Window:

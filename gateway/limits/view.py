@@ -1,15 +1,35 @@
 """Limits as their holders see them: what is used, what is left, and when that changes."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 from gateway.limits.ledger import LeaseLedger, Limit
+from gateway.limits.limit_view import LimitView
+from gateway.limits.limits import Limits
 from gateway.limits.reservations import Holder
 from gateway.limits.rules import NANO
 
+_AT_ONCE: Final = 32  # questions to the store
 
-def limits_view(holders: Iterable[Holder], unix: float) -> list[dict[str, object]]:
-    """Return each limit of the holders, as plain data; `unix` is now in Unix seconds."""
+
+async def read_limits(limits: Limits, unix: float) -> list[LimitView]:
+    """Return every limit whose holder the configuration names, as the store has it now."""
+    holders = list(limits.named_holders())
+    await refresh(limits, holders)
+    return limits_view(holders, unix)
+
+
+async def refresh(limits: Limits, holders: Iterable[Holder]) -> None:
+    """Hear of the store what counts now of these holders' limits. A store that is away leaves them as they are."""
+    ledgers = [ledger for holder in holders for ledger in holder.ledgers]
+    parts = [ledgers[begin::_AT_ONCE] for begin in range(_AT_ONCE)]
+    await asyncio.gather(*(limits.leases.refresh(part) for part in parts if part))
+
+
+def limits_view(holders: Iterable[Holder], unix: float) -> list[LimitView]:
+    """Return each limit of the holders; `unix` is now in Unix seconds."""
     return [each for holder in holders for each in _of_holder(holder, unix)]
 
 
@@ -18,19 +38,17 @@ def used_ratio(ledger: LeaseLedger) -> float:
     return round(ledger.used() / ledger.limit.amount, 6)
 
 
-def _of_holder(holder: Holder, unix: float) -> Iterable[dict[str, object]]:
+def _of_holder(holder: Holder, unix: float) -> Iterator[LimitView]:
     for ledger in holder.ledgers:
-        limit = ledger.limit
-        yield {
-            "level": limit.level, "name": holder.name, "kind": limit.kind, "window": limit.window.text,
-            "limit": _amount(limit, limit.amount), "used": _amount(limit, ledger.used()),
-            "left": _amount(limit, ledger.left()), "resets_at": _reset(limit, unix),
-        }  # fmt: skip
+        limit, used = ledger.limit, ledger.used()
+        yield LimitView(
+            limit.level, holder.name, limit.kind, limit.window.text, _amount(limit, limit.amount), _amount(limit, used),
+            _amount(limit, ledger.left()), _reset(limit, unix), limit.soft,
+            limit.soft is not None and used >= limit.soft * limit.amount,
+        )  # fmt: skip
     if (most := holder.rules.in_flight) is not None:
-        yield {
-            "level": holder.rules.level, "name": holder.name, "kind": "in_flight", "window": None, "limit": most,
-            "used": holder.running, "left": max(0, most - holder.running), "resets_at": None,
-        }  # fmt: skip
+        left = max(0, most - holder.running)
+        yield LimitView(holder.rules.level, holder.name, "in_flight", None, most, holder.running, left, None)
 
 
 def _amount(limit: Limit, amount: int) -> float | int:

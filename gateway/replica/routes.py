@@ -18,6 +18,7 @@ from gateway.api.health import Live, Ready
 from gateway.api.history import StatusHistory
 from gateway.api.judge_batch import JudgeBatch
 from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
+from gateway.api.key_list import KeyList
 from gateway.api.metrics import Metrics
 from gateway.api.models import Models, listings
 from gateway.api.native_passthrough import NativePassthrough
@@ -101,13 +102,8 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/conversations", ConversationsSeen(services)),
         ("/conversations/{conversation:path}", ConversationsSeen(services)),
         *review_endpoints(services),
-        ("/costs", Costs(services)),
-        ("/keys/self", OwnKey(services)),
-        ("/report/{agent}", Report(services)),
-        ("/audit/{agent}", Audit(services)),
-        ("/admin/agents/{agent}/{verb}", CommandEndpoint(services)),
-        ("/admin/conversations/{conversation}/forget", ContentForgotten(services)),
-        ("/admin/judge/{agent}", JudgeBatch(services)),
+        *_accounting(services),
+        *_operating(services),
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]
@@ -119,6 +115,22 @@ def routes(services: Services) -> list[BaseRoute]:
     of_models, beside = _routes_of_others(services, others)
     listed_last = (Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)
     return [*of_models, *by_method, *listed_last, *beside]
+
+
+def _accounting(services: Services) -> Iterator[tuple[str, Handler]]:
+    """Yield the routes of what calls cost, and of keys and their limits."""
+    yield "/costs", Costs(services)
+    yield "/keys", KeyList(services)
+    yield "/keys/self", OwnKey(services)
+
+
+def _operating(services: Services) -> Iterator[tuple[str, Handler]]:
+    """Yield the routes of what operators do, and look up."""
+    yield "/report/{agent}", Report(services)
+    yield "/audit/{agent}", Audit(services)
+    yield "/admin/agents/{agent}/{verb}", CommandEndpoint(services)
+    yield "/admin/conversations/{conversation}/forget", ContentForgotten(services)
+    yield "/admin/judge/{agent}", JudgeBatch(services)
 
 
 def _counted(services: Services) -> list[tuple[str, Handler]]:

@@ -38,6 +38,7 @@ from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
 from gateway.store.intervals import IntervalStore, history_keys, read_recent
 from gateway.store.items import ItemStore
+from gateway.store.key_uses import KeyUseStore
 from gateway.store.limits import LimitStore
 from gateway.store.notices import GROUP, pending, take, taken
 from gateway.store.reaching import key_of
@@ -93,6 +94,7 @@ class RedisStore(
     ItemStore,
     KeptContents,
     KeptVerdicts,
+    KeyUseStore,
     LimitStore,
     ReceiverStore,
     ReviewKeeping,

@@ -16,6 +16,7 @@ from gateway.store.failures import FailureReasons, ReasonsByVersion
 from gateway.store.handover_seam import HandoverSeam
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import RecentCells
+from gateway.store.key_uses import KeyUseSeam
 from gateway.store.limit_seam import LimitSeam
 from gateway.store.review_seam import ReviewStore
 from gateway.store.trace_seam import TraceStore
@@ -182,7 +183,8 @@ class Notice:
 
 
 class Store(
-    AlertSeam, ContentStore, HandoverSeam, HistoryStore, LimitSeam, ReviewStore, TraceStore, VerdictStore, Protocol
+    AlertSeam, ContentStore, HandoverSeam, HistoryStore, KeyUseSeam, LimitSeam, ReviewStore, TraceStore, VerdictStore,
+    Protocol,
 ):  # fmt: skip
     """The shared state. One implementation: Redis, embedded or remote."""
 

@@ -13,6 +13,8 @@ from gateway.store.content_seam import ContentBounds, ContentStore, KeptContent
 from gateway.store.handover_seam import HandoverSeam, HumanReply
 from gateway.store.history_seam import HistoryStore
 from gateway.store.intervals import GuardrailValues
+from gateway.store.key_uses import KeyUseSeam
+from gateway.store.limit_seam import LimitSeam
 from gateway.store.permissions import COMMANDS, acl_line
 from gateway.store.review_seam import ReviewBounds, ReviewStore, WaitingReview
 from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, ToolKey, TraceStore
@@ -83,6 +85,12 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
     "claim_labels": ("a",),
     "settle_labels": ("a", {"k": "yes"}),
     "forget_reviews": ("a", ["k"], ["t"]),
+    "note_key_uses": ({"ab12": 1.0},),
+    "key_uses": (),
+    "grant": (
+        ("key", "a", "requests", "1h"),
+        {"limit": 9, "lease": 1, "seconds": 60, "slice": 1, "ask": 1, "least": 1, "back": {}, "charge": 0},
+    ),
     "ping": (),
     "probe": ("a",),
 }
@@ -105,7 +113,7 @@ def test_every_operation_is_tried() -> None:
     """A new one must be added here."""
     names = {
         name
-        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, ReviewStore, TraceStore)
+        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, KeyUseSeam, LimitSeam, ReviewStore, TraceStore)
         for name in vars(seam)
         if not name.startswith("_")
     }

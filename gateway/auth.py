@@ -37,6 +37,7 @@ class Doorkeeper:
     ) -> None:
         self._keys = tuple(keys)
         self._unix = unix
+        self.has_limited = any(key.caller.is_limited for key in self._keys)
         self._expires = {key.caller.name: key.expires for key in self._keys if key.expires is not None}
         self._admin = admin_sha256
         self._metrics = metrics_sha256

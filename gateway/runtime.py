@@ -71,7 +71,8 @@ class Runtime:
     `guard` keeps foreign web pages out where there are no keys, else it is None.
     `timeouts` hold where an agent has none of its own. `signing_secret` is what the webhook of escalations signs a
     person's reply with, None where it cannot. `names` are those that clients may send as `model`,
-    `prompts` those of `prompt.id`.
+    `prompts` those of `prompt.id`. `shared` are the providers whose accounts a key for some agents shares with other
+    keys, by its name.
     """
 
     digest: str
@@ -93,3 +94,4 @@ class Runtime:
     signing_secret: bytes | None
     names: ModelNames
     prompts: PromptNames
+    shared: Mapping[str, frozenset[str]]

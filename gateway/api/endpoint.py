@@ -42,7 +42,7 @@ from gateway.logs import Log
 from gateway.net.asgi import Message, MessageReceive, MessageSend, PlainReceive, PlainSend, Receive, Scope, Send
 from gateway.net.server.body import RequestBody
 from gateway.net.server.exchange import Exchange
-from gateway.passthrough.response_owner import Makers
+from gateway.passthrough.makers import Makers
 from gateway.review.parts import CountingParts, Reviews, reviews
 from gateway.rollout.commands import Commands
 from gateway.rollout.controller import Controller

@@ -51,13 +51,13 @@ class Generation(Endpoint):
 
     def __init__(self, services: Services, client: ClientSide = CLIENTS[CHAT]) -> None:
         super().__init__(services, client)
-        self._remembers_maker = client.facts.remembers_maker
+        self._is_stored = client.facts.stored
         self._is_prompted = client.door.prompted is not None
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = await self.read_call(scope, receive)
-        if self._remembers_maker:
-            send = self._learning_owner(call, send)
+        if self.services.runtime.doorkeeper.has_limited:
+            send = self.learning_maker(call, send)
         await self.services.proxy.handle(call, self.services.runtime, send)  # as it is now, like the table
 
     async def read_call(self, scope: Scope, receive: Receive) -> Call:
@@ -88,6 +88,18 @@ class Generation(Endpoint):
             return document
         items, runtime = await self.services.items.find(caller.name, names), self.services.runtime
         return references.put_in(document, items, runtime.body_limit, runtime.values_limit)
+
+    def learning_maker(self, call: Call, send: Send) -> Send:
+        """Return what sends the answer and notes whose it is, where it may be asked for by its id."""
+        if self._is_stored is None or not self._is_stored(call.document.values):
+            return send
+        find_id = self.client.facts.answer_id
+
+        def learn(head: bytes, _tail: bytes | None) -> None:
+            if answer := find_id(head):
+                self.services.makers.learn_answer(answer, call.caller)
+
+        return WholeAnswerListener(send, learn)
 
     def asked(self, scope: Scope, values: Mapping[str, Any]) -> Asked:
         """Read what routing must know. Raises CallerError."""
@@ -152,18 +164,6 @@ class Generation(Endpoint):
             refuse_unknown(document.values)
         values = values_in(document, named, headers.get(HEADER))
         return without_members(document, (VARIABLES, INPUTS)), values
-
-    def _learning_owner(self, call: Call, send: Send) -> Send:
-        """Return what sends the answer and notes whose it is, where it may be asked for by its id."""
-        facts = self.client.facts
-        if facts.keeps_answer is None or not facts.keeps_answer(call.document.values):
-            return send
-
-        def learn(head: bytes, _tail: bytes | None) -> None:
-            if answer := facts.answer_id(head):
-                self.services.makers.learn_id(answer, call.caller)
-
-        return WholeAnswerListener(send, learn)
 
     def _check_method(self, scope: Scope) -> None:
         """Raise UpgradeRefused for a WebSocket, where the format's clients try one first."""

@@ -27,9 +27,9 @@ from gateway.json_body import Document, encode
 from gateway.models.foreign_targets import check_names, check_target, check_tools
 from gateway.net.asgi import Message, MessageSend, Receive, Scope, Send
 from gateway.passthrough.forwarder import Forwarder
+from gateway.passthrough.makers import texts_of, texts_of_target
 from gateway.passthrough.nested_models import check_nested
 from gateway.passthrough.providers import OPENAI, ForwardedApi
-from gateway.passthrough.response_owner import texts_of, texts_of_target
 from gateway.passthrough.upload_session import UploadSide
 from gateway.passthrough.uploads import (
     FormStream,

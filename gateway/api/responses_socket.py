@@ -161,7 +161,9 @@ class _Session:
         try:
             async with asyncio.timeout(None) as limit:
                 socket.listen(_Cancelling(frames, lambda: limit.reschedule(loop.time())))
-                await self._services.proxy.handle(call, self._services.runtime, frames)
+                runtime = self._services.runtime
+                send = self._endpoint.learning_maker(call, frames) if runtime.doorkeeper.has_limited else frames
+                await self._services.proxy.handle(call, runtime, send)
         except TimeoutError:
             if not limit.expired():
                 raise

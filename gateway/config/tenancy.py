@@ -1,10 +1,11 @@
 """Warnings of accounts that several callers share though their keys are meant to be apart."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Final
 
 from gateway.calls import FormatName
 from gateway.config.gateway_file import ClientKey, GatewaySettings
+from gateway.config.provider_settings import Provider
 from gateway.formats.registry import CLIENTS, PROVIDERS
 from routing.agents import Agent
 from routing.chain import Target
@@ -21,9 +22,9 @@ def shared_accounts(
 
     `written` is how the configuration writes its secrets: the same variable is the same key, whatever it holds.
     """
-    for names in _accounts(settings, written).values():
+    for names in _accounts(settings, lambda name: written.get(f"providers.{name}.api_key")):
         stored = dict.fromkeys(word for name in names for word in _stored(settings.providers[name].api))
-        users = [each for each, key in settings.keys.items() if _reaches(key, names, agents, settings.models)]
+        users = _users(settings, names, agents)
         if stored and len(users) > 1 and any(settings.keys[each].agents_in_scope is not None for each in users):
             shown = ", ".join(users[:_SHOWN]) + (" and others" if len(users) > _SHOWN else "")
             what = f"providers {', '.join(names)} are" if len(names) > 1 else f"provider {names[0]} is"
@@ -33,13 +34,33 @@ def shared_accounts(
             )
 
 
-def _accounts(settings: GatewaySettings, written: Mapping[str, str]) -> Mapping[Hashable, list[str]]:
+def shared_providers(settings: GatewaySettings, agents: Mapping[str, Agent]) -> Mapping[str, frozenset[str]]:
+    """Return the providers whose accounts a key with `agents` or `models` shares with other keys, by its name."""
+    found: dict[str, frozenset[str]] = {}
+    for names in _accounts(settings, lambda name: _secret_of(settings.providers[name])):
+        users = _users(settings, names, agents)
+        for each in users if len(users) > 1 else ():
+            key = settings.keys[each]
+            if key.agents_in_scope is not None or key.models_in_scope is not None:
+                found[each] = found.get(each, frozenset()).union(names)
+    return found
+
+
+def _accounts(settings: GatewaySettings, key_of: Callable[[str], str | None]) -> Iterable[list[str]]:
     """Return the providers of each account: two wire formats of one address and key are one."""
     found: dict[Hashable, list[str]] = {}
     for name, provider in settings.providers.items():
-        key = written.get(f"providers.{name}.api_key")
-        found.setdefault((provider.base_url, key, frozenset(provider.headers.items())), []).append(name)
-    return found
+        found.setdefault((provider.base_url, key_of(name), frozenset(provider.headers.items())), []).append(name)
+    return found.values()
+
+
+def _users(settings: GatewaySettings, providers: Iterable[str], agents: Mapping[str, Agent]) -> list[str]:
+    """Return the keys whose calls may go to one of the providers."""
+    return [each for each, key in settings.keys.items() if _reaches(key, providers, agents, settings.models)]
+
+
+def _secret_of(provider: Provider) -> str | None:
+    return None if provider.api_key is None else provider.api_key.get_secret_value()
 
 
 def _stored(api: FormatName) -> Iterator[str]:

@@ -115,9 +115,9 @@ class ClientFacts:
     says of a request whether its provider keeps the answer, for a call that continues it by its id. `continues` is the
     member of such a call that names the answer, and `answer_id` finds the id in an answer's beginning: '' without one.
     Where `echo` is set, answers repeat the prompt that a request names.
-    `id_header` is where clients look for the id of an answer, beside `x-request-id`. With `remembers_maker` a kept
-    answer is noted as its caller's, so that no other limited key goes on from it. `asks_json` says whether a request
-    may ask for an answer in JSON; what exactly it asks for, `ClientSide.prompt` says.
+    `id_header` is where clients look for the id of an answer, beside `x-request-id`. `stored` says of a request whether
+    its answer may be asked for, or gone on from, by its id: it is noted as its caller's. `asks_json` says whether a
+    request may ask for an answer in JSON; what exactly it asks for, `ClientSide.prompt` says.
     """
 
     conversation: ConversationLayout
@@ -127,7 +127,7 @@ class ClientFacts:
     continues: str = ""
     answer_id: Callable[[bytes], str] = _no_id
     id_header: bytes = b""
-    remembers_maker: bool = False
+    stored: Callable[[Mapping[str, Any]], bool] | None = None
     asks_json: Callable[[Mapping[str, Any]], bool] = _asks_nothing
     echo: PromptEcho | None = None
 

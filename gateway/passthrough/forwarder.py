@@ -25,7 +25,7 @@ from gateway.logs import Log
 from gateway.net.asgi import Send
 from gateway.net.client import Request, Response, Upload
 from gateway.passthrough.answer_framing import is_stream, length_of
-from gateway.passthrough.providers import OPENAI, ForwardedApi, check_speaks, only_provider
+from gateway.passthrough.providers import OPENAI, ForwardedApi, check_list, check_speaks, only_provider
 from gateway.passthrough.response_owner import ResponseOwners, is_elsewhere, of_agent, of_caller
 from gateway.passthrough.usage_meter import Meter
 from gateway.passthrough.wanted import Wanted
@@ -58,6 +58,7 @@ class Forwarder:
         if entry.plain is None:
             plan = replace(plan, reason="passed", held=False)
         targets = self._targets(wanted, entry, plan, runtime)
+        check_list(wanted.method, wanted.path, targets[0].provider, runtime, call.caller)
         admit, target = self.proxy.limits.admit_forwarded, plan.version.target
         held = await admit(call, target, runtime.prices, is_asking=wanted.is_asking)
         with Recording(self.proxy.recorder, call, plan, entry, runtime.prices, held) as outcome:

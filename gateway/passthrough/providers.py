@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from gateway.errors import CallerError, Headers, NotFound, ProviderError
+from gateway.calls import Caller
+from gateway.errors import CallerError, Forbidden, Headers, NotFound, ProviderError
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.openai_chat.errors import read_error
 from gateway.formats.openai_responses.provider_request import PATH as RESPONSES
 from gateway.formats.prompt import FormatName
 from gateway.formats.protocol import ClientSide, ProviderSide
-from gateway.runtime import Channel
+from gateway.runtime import Channel, Runtime
+
+_LISTS = ("GET", "HEAD")
+_ABOVE_LISTS = frozenset({"audio", "chat", "fine_tuning", "messages"})  # parts of paths that are no lists themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +72,20 @@ def check_speaks(channel: Channel, path: str, api: ForwardedApi = OPENAI) -> Non
     if not api.is_offered_by(endpoint.api):
         why = f"the agent's provider {endpoint.name!r} has `api: {endpoint.format}`, and {api.name} has this endpoint"
         raise NotFound(f"there is nothing at '{api.prefix}{path}': {why}", code="unknown_url", param="model")
+
+
+def check_list(method: str, path: str, provider: str, runtime: Runtime, caller: Caller) -> None:
+    """Raise Forbidden where a key that is for some agents asks for a list at an account that it shares: it would name
+    what every other key stores there."""
+    if provider in runtime.shared.get(caller.name, ()) and method in _LISTS and _is_list(path):
+        raise Forbidden(
+            f"provider {provider!r} is one account for several keys, and a list names what each of them stores: "
+            "ask for an object by its id, or use a key for all agents"
+        )
+
+
+def _is_list(path: str) -> bool:
+    """Return whether a path behind the base path names no object, as the most lenient server would read it."""
+    parts = [part.partition(";")[0].strip().casefold() for part in unquote(path).split("/")]
+    above, *rest = [part for part in parts if part] or [""]
+    return not rest or (above in _ABOVE_LISTS and len(rest) == 1)

@@ -13,6 +13,7 @@ from gateway.calls import Caller
 from gateway.config import Deployment, GatewaySettings
 from gateway.config.provider_settings import Provider
 from gateway.config.secrets import known_secrets
+from gateway.config.tenancy import shared_providers
 from gateway.contents.redacting import Secrets
 from gateway.formats.clients import refusal_body
 from gateway.formats.endpoint import ProviderEndpoint
@@ -87,6 +88,7 @@ def runtime(
         signing_secret=_signing_secret(settings),
         names=_names(deployment, channels, book, lists),
         prompts=PromptNames.of(deployment.agents, deployment.prompt_ids),
+        shared=shared_providers(settings, deployment.agents),
     )
 
 

@@ -22,7 +22,7 @@ CLIENT = ClientSide(
         id_header=b"request-id",
         keeps_answer=lambda request: "thread" in request,
         answer_id=AnswerIds(b"msg"),
-        remembers_maker=True,
+        stored=lambda request: "thread" in request,
         asks_json=lambda request: "output_format" in request or holds(request.get("output_config"), "format"),
     ),
     door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),

@@ -23,7 +23,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
         answer_id=answer_id,
-        remembers_maker=True,
+        stored=lambda request: request.get("store") is not False,
         asks_json=lambda request: "response_format" in request or "response_mime_type" in request,
     ),
     door=DOOR,

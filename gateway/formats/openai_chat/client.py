@@ -1,5 +1,6 @@
 """Chat completions, as a client's format."""
 
+from gateway.formats.answer_ids import AnswerIds
 from gateway.formats.door import Door
 from gateway.formats.openai_chat import NAME
 from gateway.formats.openai_chat._listing import LISTING
@@ -14,6 +15,8 @@ CLIENT = ClientSide(
     facts=ClientFacts(
         ConversationLayout("messages", assistant_message, is_question),
         error_shape=ERROR_SHAPE,
+        answer_id=AnswerIds(b"chatcmpl"),
+        stored=lambda request: request.get("store") is True,
         asks_json=lambda request: "response_format" in request,
     ),
     door=Door(("/v1/chat/completions",), array="messages", prompted=""),

@@ -23,6 +23,7 @@ CLIENT = ClientSide(
         keeps_answer=lambda request: request.get("store") is not False,
         continues=PREVIOUS,
         answer_id=AnswerIds(b"resp"),
+        stored=lambda request: request.get("store") is not False,
         asks_json=lambda request: holds(request.get("text"), "format"),
         echo=PromptEcho(echo_in_answer, echo_in_frame),
     ),

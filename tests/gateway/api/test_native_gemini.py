@@ -8,7 +8,7 @@ import pytest
 
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.passthrough.response_owner import Makers
+from gateway.passthrough.makers import Makers
 from tests.gateway.api.passed import booked
 from tests.support.calling import PROVIDER_KEY, PROVIDERS, Place
 

@@ -1,7 +1,6 @@
 """A response by its id, and a turn that goes on from one, reach the account that has it: whose it is nobody says."""
 
 import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,10 +11,12 @@ import pytest
 
 from gateway.calls import Caller
 from gateway.errors import NotFound
-from gateway.passthrough.response_owner import Makers, ResponseOwners, answer_in
+from gateway.passthrough.makers import Makers
+from gateway.passthrough.response_owner import ResponseOwners, answer_in
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from routing.chain import Target
 from tests.gateway.api.passed import logged, once
+from tests.gateway.api.shared_account import key_of, sharing
 from tests.support.calling import PROVIDER_KEY, Place, failing, standing_in
 from tests.support.running import write
 
@@ -55,7 +56,7 @@ async def accounts(serve: Serve, keys: Any = None, **both: Any) -> AsyncIterator
             for name, each in zip(("one", "two"), standins, strict=True)
         }
         chat = {"api": "openai", "base_url": standins[0].base_url, "api_key": "${PROVIDER_KEY}"}
-        secrets = {key: _key(key, [f"{name}-{here.agent}" for name in names]) for key, names in (keys or {}).items()}
+        secrets = {key: key_of(key, [f"{name}-{here.agent}" for name in names]) for key, names in (keys or {}).items()}
         agents: dict[str, Any] = {"first": {"stable": "v1"}, "second": {"stable": "v1"}}
         agents["both"] = {"stable": "v1", "fallback": ["two/good"], **both}
         write(
@@ -73,10 +74,6 @@ async def accounts(serve: Serve, keys: Any = None, **both: Any) -> AsyncIterator
         )  # fmt: skip
         here.running.reload()
         yield Accounts(here, *standins)
-
-
-def _key(secret: str, agents: list[str]) -> dict[str, Any]:
-    return {"sha256": hashlib.sha256(secret.encode()).hexdigest(), "agents": agents}
 
 
 async def test_a_response_by_its_id(serve: Serve) -> None:
@@ -154,10 +151,10 @@ async def test_a_key_reaches_its_own_agents_responses(serve: Serve) -> None:
             await (
                 there.here.sdk()
                 .with_options(api_key="one")
-                .responses.retrieve(made, extra_query={"model": there.name("second")})
+                .responses.retrieve("resp_unknown", extra_query={"model": there.name("second")})
             )
         with pytest.raises(openai.BadRequestError, match="limited to some agents"):
-            await there.here.sdk().with_options(api_key="none").responses.retrieve(made)
+            await there.here.sdk().with_options(api_key="none").responses.retrieve("resp_unknown")
         assert there.asked()[1] == before[1]
 
 
@@ -232,24 +229,6 @@ def test_long_ids_are_not_remembered() -> None:
     owners, targets = ResponseOwners(2), [Target("a", ""), Target("b", "")]
     owners.learn("r" * 10_000, "b")
     assert owners.first("r" * 10_000, targets) == targets
-
-
-@asynccontextmanager
-async def sharing(serve: Serve, api: str = "openai") -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """What asks with one of the keys `a` and `b`, which share an account, or with `all`, which is for all agents."""
-    here = await serve(api=api)
-    keys = {name: _key(name, [here.agent]) for name in ("a", "b")} | {"all": {"sha256": _key("all", [])["sha256"]}}
-    settings = json.loads((here.running.folder / "gateway.yaml").read_text())
-    write(here.running.folder, {"gateway.yaml": {**settings, "keys": keys}})
-    here.running.reload()
-
-    async def ask(key: str, method: str, path: str, **more: Any) -> Any:
-        headers = {"authorization": f"Bearer {key}", **more.pop("headers", {})}
-        url = f"{here.base_url}{path}{'&' if '?' in path else '?'}model={here.agent}"
-        return await here.http.request(method, url, headers=headers, **more)
-
-    ask.here = here  # type: ignore[attr-defined]
-    yield ask
 
 
 FORM: dict[str, Any] = {"files": {"file": ("a.jsonl", b"x")}, "data": {"purpose": "batch"}}

@@ -39,7 +39,7 @@ ROOMS = (
     "json_body named_user prompts tool_use views heard",
     "json_size logs",
     "log_text",
-    "redaction",
+    "aws redaction",
     "child_environment clock_offset errors number_words terminal timings text_patterns",
     "",  # the package itself: its version
 )
@@ -49,7 +49,7 @@ STANDIN = "gateway.rehearsal.standin"  # an imitation of a provider: it shares n
 ANYWHERE = ("gateway",)
 DOORS: Mapping[str, tuple[str, ...]] = {
     "adapter_protocol": ("evals.adapters",),  # their neighbour, in an environment without Serinus
-    "botocore": ("gateway.formats.bedrock._signing",),
+    "botocore": ("gateway.aws", "gateway.formats.bedrock._signing"),
     "deepeval": ("evals.adapters",),
     "genai_prices": ("gateway.pricing.pricelist",),
     "httpcore2": ("gateway.net.client.standard_upload",),  # under httpx2: what its connections are made of

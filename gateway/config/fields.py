@@ -298,7 +298,7 @@ Secret = Annotated[SecretStr, _text(SECRET_PATTERN, "${SERINUS_FINGERPRINT_KEY}"
 StoreUrl = Annotated[
     SecretStr,
     AfterValidator(store_url),
-    _text(r"^(embedded$|rediss?://|unix://|redis\+sentinel://|redis\+cluster://|\$\{)", "redis://localhost:6379/0"),
+    _text(r"^(embedded$|rediss?(\+sentinel|\+cluster)?://|unix://|\$\{)", "redis://localhost:6379/0"),
 ]
 WebhookUrl = Annotated[SecretStr, secret_url("http", "https"), _text(r"^(https?://|\$\{)", "https://example.com/hook")]
 ProxyUrl = Annotated[

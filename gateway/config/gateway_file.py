@@ -206,7 +206,8 @@ class GatewaySettings(StrictModel):
         default=SecretStr(EMBEDDED),
         json_schema_extra={"default": EMBEDDED},  # a secret would show as asterisks
         description="The shared state: `embedded` starts a private Redis; otherwise a redis://, rediss://, unix://, "
-        "redis+sentinel:// or redis+cluster:// URL, its password only as ${VARIABLE}. Default: embedded. "
+        "redis+sentinel:// or redis+cluster:// URL (rediss+… with TLS). Its password is a ${VARIABLE}, or comes from a "
+        "file, a command or AWS IAM: see docs/store.md. Default: embedded. "
         "SERINUS_STORE overrides it.",
     )
     data: Path = Field(

@@ -4,16 +4,18 @@ What stands where a name or an option is expected may be the rest of a password 
 """
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
-SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster")
+SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 EXAMPLES: Final = (
     "redis://host:6379/0, rediss://…, unix:///path/to/socket, redis+sentinel://host:26379/master or "
     "redis+cluster://host:6379"
 )
+AWS_IAM: Final = "aws-iam"
 
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
@@ -21,16 +23,26 @@ _ENCODE: Final = (
     "a password's / ? # [ ] @ % and spaces are written percent-encoded, unless a ${VARIABLE} holds it alone"
 )
 _TLS_OPTIONS: Final = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
+_ROTATING: Final = {"password_file", "password_command"}
+_IAM_OPTIONS: Final = {"auth", "aws_cache", "aws_region", "aws_service", "aws_serverless"}
+_SENTINEL_OPTIONS: Final = {"sentinel_username", "sentinel_password"}
 _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
-    "redis": frozenset({"db"}),
-    "rediss": frozenset({"db"} | _TLS_OPTIONS),
-    "unix": frozenset({"db"}),
-    "redis+sentinel": frozenset({"sentinel_username", "sentinel_password"}),
-    "redis+cluster": frozenset(),
+    "redis": frozenset({"db"} | _ROTATING),
+    "rediss": frozenset({"db"} | _ROTATING | _TLS_OPTIONS | _IAM_OPTIONS),
+    "unix": frozenset({"db"} | _ROTATING),
+    "redis+sentinel": frozenset(_SENTINEL_OPTIONS | _ROTATING),
+    "rediss+sentinel": frozenset(_SENTINEL_OPTIONS | _ROTATING | _TLS_OPTIONS),
+    "redis+cluster": frozenset(_ROTATING),
+    "rediss+cluster": frozenset(_ROTATING | _TLS_OPTIONS | _IAM_OPTIONS),
 }
+_TRUE: Final = {"true", "yes", "1"}
+_YES_NO: Final = frozenset(_TRUE | {"false", "no", "0"})
 _CHOICES: Final[Mapping[str, frozenset[str]]] = {
     "ssl_cert_reqs": frozenset({"none", "optional", "required"}),
-    "ssl_check_hostname": frozenset({"true", "false", "yes", "no", "1", "0"}),
+    "ssl_check_hostname": _YES_NO,
+    "auth": frozenset({AWS_IAM}),
+    "aws_service": frozenset({"elasticache", "memorydb"}),
+    "aws_serverless": _YES_NO,
 }
 _SHAPE: Final = re.compile(r"([a-z+]+)://(?:([^/?#\[\]\\]*)@)?([^/?#@\\]*)([^?#@]*)(?:\?([^#@]*))?")
 _PRINTABLE: Final = re.compile(r"[!-~]+")
@@ -51,6 +63,15 @@ class StoreUrl:
     db: int
     options: Mapping[str, str]
 
+    @property
+    def is_encrypted(self) -> bool:
+        """Return whether TLS is spoken, with a server's sentinels as with itself."""
+        return self.scheme.startswith("rediss")
+
+    def is_on(self, option: str) -> bool:
+        """Return whether an option that is yes or no says yes."""
+        return self.options.get(option, "").lower() in _TRUE
+
 
 def read_store_url(url: str) -> StoreUrl:
     """Read a URL. Raises ValueError, which says what to write instead and shows nothing of the URL."""
@@ -63,6 +84,8 @@ def read_store_url(url: str) -> StoreUrl:
     user, password = _login(found[2])
     options = _options(scheme, found[5] or "")
     name, db = _place(scheme, found[4], options.pop("db", ""))
+    _check_password(user, password, options)
+    _check_certificate(options)
     return StoreUrl(scheme, user, password, _hosts(scheme, found[3]), name, db, options)
 
 
@@ -84,18 +107,50 @@ def _options(scheme: str, query: str) -> dict[str, str]:
     return options
 
 
+def _check_password(user: str | None, password: str | None, options: Mapping[str, str]) -> None:
+    """Raise ValueError where there is no password, or more than one, that could be meant."""
+    sources = [name for name in (*sorted(_ROTATING), "auth") if name in options]
+    if len(sources) + bool(password) > 1:
+        raise ValueError("has more than one password; keep one of password, password_file, password_command and auth")
+    if not options.get("password_file", "/").startswith("/"):
+        raise ValueError("its password_file must be an absolute path, such as /run/secrets/redis-password")
+    if "password_command" in options:
+        _check_command(options["password_command"])
+    if "auth" in options and not (user and options.get("aws_cache") and options.get("aws_region")):
+        raise ValueError(
+            "its auth=aws-iam needs a user, a cache and a region; write "
+            "rediss://USER@host:6379?auth=aws-iam&aws_cache=NAME&aws_region=eu-central-1"
+        )
+    if "auth" not in options and options.keys() & _IAM_OPTIONS:
+        raise ValueError("has options of AWS without auth=aws-iam")
+
+
+def _check_command(written: str) -> None:
+    try:
+        words = shlex.split(written)
+    except ValueError:
+        words = []
+    if not words:
+        raise ValueError("its password_command cannot be read; write a program and its arguments, without a shell")
+
+
+def _check_certificate(options: Mapping[str, str]) -> None:
+    if "ssl_keyfile" in options and "ssl_certfile" not in options:
+        raise ValueError("names ssl_keyfile without ssl_certfile, the client's certificate")
+
+
 def _place(scheme: str, path: str, option: str) -> tuple[str, int]:
     """The name and the number of the database."""
     if scheme == "unix":
         if not path.strip("/"):
             raise ValueError("lacks the path of its socket; write unix:///run/redis.sock")
         return unquote(path), _database(option)
-    if scheme == "redis+sentinel":
+    if scheme.endswith("+sentinel"):
         service, _, db = path.strip("/").partition("/")
         if not service:
             raise ValueError("names no service; write redis+sentinel://host:26379/service or …/service/0")
         return unquote(service), _database(db)
-    if scheme == "redis+cluster":
+    if scheme.endswith("+cluster"):
         if path.strip("/") not in ("", "0"):
             raise ValueError("names a database, and a cluster has none; write redis+cluster://host:6379")
         return "", 0
@@ -113,7 +168,7 @@ def _hosts(scheme: str, written: str) -> tuple[tuple[str, int], ...]:
         if written:
             raise ValueError("names a host; a socket's path has three slashes: unix:///run/redis.sock")
         return ()
-    default = _SENTINEL_PORT if scheme == "redis+sentinel" else _PORT
+    default = _SENTINEL_PORT if scheme.endswith("+sentinel") else _PORT
     hosts = tuple(_host(each, default) for each in written.split(",") if each)
     if not hosts:
         raise ValueError(f"names no host; write {scheme}://host:{default}")

@@ -4,15 +4,19 @@ redis-py's own defaults repeat a command whose reply was lost, which may have ru
 commit would look lost. Here a failure reaches the caller, who knows what is safe to repeat.
 """
 
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
-from redis.asyncio import Redis, from_url
+from redis.asyncio import Redis, SSLConnection, from_url
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
+from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from gateway.config.store_url import StoreUrl, read_store_url
+from gateway.store.passwords import RotatingPassword, rotating_password
+from gateway.store.sentinels import Sentinels
 
 Client = Redis | RedisCluster
 
@@ -21,6 +25,7 @@ SENTINEL_SECONDS = 0.5  # so that two dead sentinels leave time to ask a third w
 HEALTH_CHECK_SECONDS = 30  # a connection that was idle for so long is pinged before use
 MAX_CONNECTIONS = 64  # per client, in a cluster per node
 MAX_IN_FLIGHT = 32  # operations at once; below MAX_CONNECTIONS, for the pub/sub and the handshakes of a failover
+_TLS_TEXTS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 
 
 def connect(url: str, socket_seconds: float = SOCKET_SECONDS) -> Client:
@@ -28,14 +33,19 @@ def connect(url: str, socket_seconds: float = SOCKET_SECONDS) -> Client:
 
     redis+sentinel://[user:password@]host:port,host:port/service[/db] asks the sentinels for the primary;
     `?sentinel_password=` is for sentinels that want one. redis+cluster://[user:password@]host:port,host:port names
-    some nodes of a cluster. `socket_seconds` bounds connecting, and every read and write.
+    some nodes of a cluster. `rediss` in place of `redis` is TLS, with sentinels and all nodes. `socket_seconds` bounds
+    connecting, and every read and write.
     """
     read = read_store_url(url)
-    if read.scheme == "redis+sentinel":
-        return _sentinel(read, socket_seconds)
-    if read.scheme == "redis+cluster":
-        return _cluster(read, socket_seconds)
-    return from_url(url, retry=_never(), **_common(socket_seconds))
+    options = {**_common(socket_seconds), **_tls(read), **_login(read)}
+    if read.scheme.endswith("+sentinel"):
+        return _sentinel(read, options)
+    if read.scheme.endswith("+cluster"):
+        return _cluster(read, options)
+    if read.scheme == "unix":
+        return from_url(f"unix://{quote(read.name)}", db=read.db, **options)
+    ((host, port),) = read.hosts
+    return Redis(host=host, port=port, db=read.db, **options)
 
 
 async def know_nodes(client: Client) -> None:
@@ -52,6 +62,8 @@ async def disconnect(client: Client) -> None:
 
     Behind a stable name another server may answer now, and a live connection would never show it.
     """
+    if (password := password_of(client)) is not None:
+        password.forget()
     if isinstance(client, RedisCluster):
         for node in client.get_nodes():
             node.update_active_connections_for_reconnect()
@@ -59,6 +71,27 @@ async def disconnect(client: Client) -> None:
         return
     await client.connection_pool.update_active_connections_for_reconnect()  # type: ignore[no-untyped-call]
     await client.connection_pool.disconnect(inuse_connections=False)
+
+
+def forget_certificates(client: Client) -> None:
+    """Let connections that are closed now read their certificates anew: files of keys are renewed while we run."""
+    for connection in _connections(client):
+        if isinstance(connection, SSLConnection) and not connection.is_connected:
+            connection.ssl_context.context = None
+
+
+def password_of(client: Client) -> RotatingPassword | None:
+    """Return where the client's password comes from, None where it never changes."""
+    pool: Any = client if isinstance(client, RedisCluster) else client.connection_pool
+    options = pool.get_connection_kwargs() if isinstance(client, RedisCluster) else pool.connection_kwargs
+    found = options.get("credential_provider")
+    return found if isinstance(found, RotatingPassword) else None
+
+
+async def renew(client: Client) -> None:
+    """Dial anew with the newest password before the server ends connections that were made with an old one."""
+    if (password := password_of(client)) is not None and password.is_due():
+        await disconnect(client)
 
 
 async def close(client: Client) -> None:
@@ -72,35 +105,41 @@ async def close(client: Client) -> None:
         await client.connection_pool.sentinel_manager.aclose()
 
 
-def _sentinel(url: StoreUrl, socket_seconds: float) -> Redis:
-    sentinel = Sentinel(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+def _connections(client: Client) -> Iterator[object]:
+    """Yield the connections that a client keeps, open and closed ones, with those to its sentinels."""
+    if isinstance(client, RedisCluster):
+        for node in (*client.get_nodes(), *client.nodes_manager.startup_nodes.values()):
+            yield from node._connections
+        return
+    pool = client.connection_pool
+    yield from pool._available_connections
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            yield from sentinel.connection_pool._available_connections
+
+
+def _sentinel(url: StoreUrl, options: dict[str, Any]) -> Redis:
+    asking = {**_common(SENTINEL_SECONDS), **_tls(url)}
+    sentinel = Sentinels(  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
         list(url.hosts),
         sentinel_kwargs={
             "username": url.options.get("sentinel_username"),
             "password": url.options.get("sentinel_password"),
-            "retry": _never(),
-            **_common(SENTINEL_SECONDS),
+            **asking,
         },
     )
-    options = {"db": url.db, "retry": _never(), **_common(socket_seconds), **_credentials(url)}
-    client: Redis = sentinel.master_for(url.name, **options)
+    client: Redis = sentinel.master_for(url.name, db=url.db, **options)
     return client
 
 
-def _cluster(url: StoreUrl, socket_seconds: float) -> RedisCluster:
+def _cluster(url: StoreUrl, options: dict[str, Any]) -> RedisCluster:
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in url.hosts],
-        retry=_never(),
         require_full_coverage=False,  # agents whose slots are covered go on
         reinitialize_steps=0,  # a moved slot is noted; no connection that others wait on is closed for it
         dynamic_startup_nodes=False,  # the configured names outlive a cluster whose addresses all changed
-        **_common(socket_seconds),
-        **_credentials(url),
+        **options,
     )
-
-
-def _never() -> Retry:
-    return Retry(NoBackoff(), 0)
 
 
 def _common(seconds: float) -> dict[str, Any]:
@@ -113,9 +152,21 @@ def _common(seconds: float) -> dict[str, Any]:
         "socket_timeout": seconds,
         "health_check_interval": HEALTH_CHECK_SECONDS,
         "max_connections": MAX_CONNECTIONS,
+        "driver_info": None,  # no CLIENT SETINFO, which a user with few permissions may not send
+        "retry": Retry(NoBackoff(), 0),
     }
 
 
-def _credentials(url: StoreUrl) -> dict[str, Any]:
+def _tls(url: StoreUrl) -> dict[str, Any]:
+    if not url.is_encrypted:
+        return {}
+    files = {name: url.options[name] for name in _TLS_TEXTS if name in url.options}
+    checks = url.is_on("ssl_check_hostname") or "ssl_check_hostname" not in url.options
+    return {"ssl": True, "ssl_check_hostname": checks, **files}
+
+
+def _login(url: StoreUrl) -> dict[str, Any]:
+    if (password := rotating_password(url)) is not None:
+        return {"credential_provider": password}
     credentials = {"username": url.user, "password": url.password}
     return {name: value for name, value in credentials.items() if value}

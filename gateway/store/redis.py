@@ -19,7 +19,7 @@ from redis.exceptions import ConnectionError as ConnectionFailed
 from redis.exceptions import NoScriptError
 from redis.exceptions import TimeoutError as SocketTimeout
 
-from gateway.errors import StoreRefused
+from gateway.errors import StoreAway, StoreRefused
 from gateway.store import shared_key
 from gateway.store.alerts import AlertStore
 from gateway.store.announcements import CHANNEL, announcement, listen
@@ -28,7 +28,7 @@ from gateway.store.beginnings import BeginningStore
 from gateway.store.bounds import BOUNDS, Bounds
 from gateway.store.calls import CallStore
 from gateway.store.codec import decode_state, decode_tallies, encode_event, encode_state
-from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, know_nodes
+from gateway.store.connect import MAX_IN_FLIGHT, Client, close, disconnect, forget_certificates, know_nodes, renew
 from gateway.store.contents import KeptContents
 from gateway.store.costs import CostStore, cost_keys
 from gateway.store.deliveries import DeliveryStore
@@ -265,10 +265,14 @@ class RedisStore(
                 async with asyncio.timeout(self._deadline) as limit, self._in_flight:
                     if (ends := limit.when()) and ends - asyncio.get_running_loop().time() < _LEAST * self._deadline:
                         raise TimeoutError  # it was spent on waiting for a place
+                    await renew(self._client)
                     await know_nodes(self._client)
                     yield
         except StoreRefused:
             await self._dial_anew()
+            raise
+        except StoreAway:
+            forget_certificates(self._client)
             raise
 
     async def _dial_anew(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import re
 import socket
 from asyncio.subprocess import DEVNULL, Process, create_subprocess_exec
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -65,6 +66,22 @@ async def cluster_of(folder: Path) -> AsyncIterator[tuple[str, list[Process]]]:
         for node in nodes:
             await node.aclose()
         yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}", [process for _, process in servers]
+
+
+@asynccontextmanager
+async def sentinel(folder: Path, primary: int, *lines: str) -> AsyncIterator[int]:
+    """The port of a sentinel, which watches that primary as `house`; `lines` are further ones of its configuration."""
+    configuration = folder / "sentinel.conf"
+    configuration.write_text("\n".join((f"sentinel monitor house 127.0.0.1 {primary} 1", *lines, "")))
+    async with tcp_server(folder, str(configuration), "--sentinel") as port:
+        yield port
+
+
+async def ports_of(url: str) -> tuple[int, ...]:
+    """The ports of all nodes of a cluster, those that its URL names first."""
+    named = [int(port) for port in re.findall(r":([0-9]+)", url)]
+    nodes = str(await ask_server(named[0], "CLUSTER", "NODES"))
+    return tuple(dict.fromkeys([*named, *map(int, re.findall(r"127\.0\.0\.1:([0-9]+)", nodes))]))
 
 
 @asynccontextmanager

@@ -11,8 +11,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
+from gateway.aws import Chain, Credentials, from_environment
 from gateway.errors import GatewayError
-from gateway.formats.bedrock._signing import Chain, Credentials, from_environment, sign
+from gateway.formats.bedrock._signing import sign
 from gateway.formats.bedrock.provider_request import path
 from gateway.net.client import Origin, Request
 

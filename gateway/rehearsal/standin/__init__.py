@@ -9,7 +9,7 @@ by the **shape** of its wire format, joined with what was drawn for it into a **
 """
 
 from .behaviour import FAULTS, WORDINGS, BadBehaviour, Behaviours, Fault, ModelBehaviour, Wording, read_behaviours
-from .books import Counts
+from .books import Counts, EndedCall
 from .received import Received
 from .server import Standin, run
 
@@ -19,6 +19,7 @@ __all__ = [
     "BadBehaviour",
     "Behaviours",
     "Counts",
+    "EndedCall",
     "Fault",
     "ModelBehaviour",
     "Received",

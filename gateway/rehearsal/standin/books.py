@@ -1,5 +1,6 @@
 """Books of the stand-in: calls, faults and tokens per model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -31,14 +32,29 @@ class Counts:
     faults: dict[str, int] = field(default_factory=dict)
 
 
+class EndedCall(NamedTuple):
+    """A call that has ended, with what it was charged by then."""
+
+    model: str  # "" where the request was refused before its model was known
+    request: bytes  # the body
+    fault: str | None
+    is_whole: bool  # False where the client left before the end
+    bill: Bill
+
+
+Ledger = Callable[[EndedCall], None]
+
+
 class BookedCall:
     """A call in the books, from its arrival to exactly one of `finish` and `cancel`."""
 
-    __slots__ = ("_counts", "_fault")
+    __slots__ = ("_bill", "_counts", "_fault", "_tell")
 
-    def __init__(self, counts: Counts, fault: str | None) -> None:
+    def __init__(self, counts: Counts, fault: str | None, tell: Callable[[bool, Bill], None] | None = None) -> None:
         self._counts = counts
         self._fault = fault
+        self._tell = tell
+        self._bill = Bill(0, 0, 0)
         counts.requests += 1
         counts.open += 1
         if fault is not None:
@@ -49,28 +65,43 @@ class BookedCall:
         counts.prompt_tokens += bill.prompt
         counts.cached_tokens += bill.cached
         counts.completion_tokens += bill.completion
+        if self._tell is not None:
+            self._bill = Bill(*(sum(each) for each in zip(self._bill, bill, strict=True)))
 
     def finish(self) -> None:
         self._counts.open -= 1
         if self._fault is None:
             self._counts.ok += 1
+        self._end(True)
 
     def cancel(self) -> None:
         self._counts.open -= 1
         self._counts.cancelled += 1
+        self._end(False)
+
+    def _end(self, is_whole: bool) -> None:
+        if self._tell is not None:
+            self._tell(is_whole, self._bill)
 
 
 class Books:
-    """Counts by model name; the name `""` holds requests refused before their model was known."""
+    """Counts by model name; the name `""` holds requests refused before their model was known.
 
-    def __init__(self) -> None:
+    A `ledger` is told of each call when it ends.
+    """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
         self._models: dict[str, Counts] = {}
+        self._ledger = ledger
 
-    def open(self, model: str, fault: str | None) -> BookedCall:
+    def open(self, model: str, fault: str | None, request: bytes = b"") -> BookedCall:
         counts = self._models.get(model)
         if counts is None:
             counts = self._models[model] = Counts()
-        return BookedCall(counts, fault)
+        ledger = self._ledger
+        if ledger is None:
+            return BookedCall(counts, fault)
+        return BookedCall(counts, fault, lambda whole, bill: ledger(EndedCall(model, request, fault, whole, bill)))
 
     def counts(self, model: str) -> Counts:
         """A copy of a model's books as they are now."""

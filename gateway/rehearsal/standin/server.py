@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from .behaviour import ModelBehaviour
-from .books import Counts
+from .books import Counts, Ledger
 from .models import StandinModels
 from .protocol import StandinConnection
 from .received import RequestLog
@@ -24,7 +24,7 @@ class Standin:
     """An imitation of a provider, in OpenAI's, Anthropic's and Google's wire formats.
 
     `behaviours` by model name, `default` for every other model. With an `api_key`, calls need it in the
-    header of their format; the endpoints under /standin never do.
+    header of their format; the endpoints under /standin never do. A `ledger` is told of each call when it ends.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class Standin:
         default: ModelBehaviour = PLAIN,
         *,
         api_key: str | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
-        self._service = Service(StandinModels(behaviours or {}, default), api_key=api_key, clock=time.time)
+        models = StandinModels(behaviours or {}, default)
+        self._service = Service(models, api_key=api_key, clock=time.time, ledger=ledger)
         self._connections: set[StandinConnection] = set()
         self._server: asyncio.Server | None = None
         self._host = ""

@@ -12,7 +12,7 @@ from . import strict
 from .answers import StandinError, encode
 from .anthropic_objects import AnthropicObjects
 from .asks import StandinRefusal
-from .books import BookedCall, Books
+from .books import BookedCall, Books, Ledger
 from .control import Control
 from .faults import faulty
 from .formats import MODELS, family_of, shape_of
@@ -32,9 +32,16 @@ Answer = tuple[WireScript, BookedCall | None]
 class Service:
     """Answers requests. `clock` gives seconds since 1970; with an `api_key`, calls need it in their format's header."""
 
-    def __init__(self, models: StandinModels, *, api_key: str | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        models: StandinModels,
+        *,
+        api_key: str | None,
+        clock: Callable[[], float],
+        ledger: Ledger | None = None,
+    ) -> None:
         self.models = models
-        self.books = Books()
+        self.books = Books(ledger)
         self.log = RequestLog()
         self._responses = KeptResponses()
         self._interactions = KeptInteractions()
@@ -59,7 +66,9 @@ class Service:
             return self._provide(request, number)
         except StandinRefusal as refusal:
             problem = StandinError(refusal.status, refusal.message, refusal.param, refusal.code, f"req_{number}")
-            return self._reply(family, number, refusal.status, family.error(problem)), self.books.open("", "refused")
+            return self._reply(family, number, refusal.status, family.error(problem)), self.books.open(
+                "", "refused", request.body
+            )
 
     def _provide(self, request: StandinRequest, number: str) -> Answer:
         shape = shape_of(request.path)
@@ -105,7 +114,7 @@ class Service:
         if shape is INTERACTIONS and fault is None:
             self._interactions.keep(ask, turn.said(), turn.now + latency)
         script = good(turn) if fault is None else faulty(turn, fault)
-        return script, self.books.open(ask.model, fault)
+        return script, self.books.open(ask.model, fault, request.body)
 
     def _list(self, model: str) -> bytes:
         names = self.models.names()

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.rehearsal.standin import Counts, ModelBehaviour, Standin
+from gateway.rehearsal.standin import Counts, EndedCall, ModelBehaviour, Standin
+from gateway.rehearsal.standin.books import Bill, Books
 
 from .raw import ask, eventually, post, request
 
@@ -103,3 +104,18 @@ async def test_stopping_cuts_what_is_in_flight() -> None:
     await standin.stop()
     assert standin.counts("m").cancelled == 1
     writer.close()
+
+
+def test_a_ledger_is_told_of_each_call() -> None:
+    """When it ends: its request, its fault, what it was charged, and whether its client stayed."""
+    told: list[EndedCall] = []
+    books = Books(told.append)
+    whole, left = books.open("m", None, b"one"), books.open("m", "hang", b"two")
+    whole.charge(Bill(5, 0, 0))
+    whole.charge(Bill(0, 0, 3))
+    left.cancel()
+    whole.finish()
+    assert told == [
+        EndedCall("m", b"two", "hang", False, Bill(0, 0, 0)),
+        EndedCall("m", b"one", None, True, Bill(5, 0, 3)),
+    ]

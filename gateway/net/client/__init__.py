@@ -20,7 +20,7 @@ cancels) closes the connection before the request is whole, and comes out of `se
 upload is through ends it: the rest is never asked for, and the connection serves nothing else.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self
 
@@ -53,7 +53,8 @@ class Upload:
 class Request:
     """An HTTP request. `path` begins with `/` and holds the query; `headers` has lower-case names. The transport writes
     host, content-length and transfer-encoding itself. `upload` takes the place of `body`.
-    `connect_seconds` bounds the making of a connection for it, None for the transport's own limit.
+    `connect_seconds` bounds the making of a connection for it, None for the transport's own limit. With `addresses` a
+    new connection goes to the first of them that answers, and the origin's name is not resolved again (lean alone).
     """
 
     method: str
@@ -63,6 +64,7 @@ class Request:
     body: bytes = b""
     upload: Upload | None = None
     connect_seconds: float | None = None
+    addresses: Sequence[str] = ()
 
 
 STALE_SECONDS = 1.0

@@ -34,7 +34,7 @@ class LeanTransport:
     async def send(self, request: Request) -> LeanResponse:
         pool, host = self._pools.get(request.origin) or self._pool(request.origin)
         head = head_of(request, host)
-        connection = pool.take() or await pool.wait(request.connect_seconds)
+        connection = pool.take() or await pool.wait(request.connect_seconds, request.addresses)
         if request.upload is not None:
             return await send_upload(connection, head, request.upload)
         may_repeat = True
@@ -50,12 +50,12 @@ class LeanTransport:
             except Unsent:
                 if connection.is_fresh():
                     raise
-                connection = pool.take() or await pool.wait(request.connect_seconds)
+                connection = pool.take() or await pool.wait(request.connect_seconds, request.addresses)
             except Unanswered:
                 if self._closed or not may_repeat or not is_stale(request, connection.loop.time() - written_at):
                     raise
                 may_repeat = False
-                connection = await pool.wait(request.connect_seconds)
+                connection = await pool.wait(request.connect_seconds, request.addresses)
 
     async def aclose(self) -> None:
         """Close all connections, busy ones too: their answers end as lost or truncated."""

@@ -6,6 +6,8 @@ way back, and the rest sinks to the bottom, where the sweep finds it.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
 from ssl import SSLContext
 
 from gateway.errors import ProviderError
@@ -43,18 +45,19 @@ class Pool:
             connection.abort()
         return None
 
-    async def wait(self, seconds: float | None = None) -> LeanConnection:
+    async def wait(self, seconds: float | None = None, addresses: Sequence[str] = ()) -> LeanConnection:
         """Return a connection fit for a request: made now, or the next that comes free.
 
-        `seconds` bounds the making, None for the pool's own limit. Raises ProviderError("connect").
+        `seconds` bounds the making, None for the pool's own limit; a new one goes to one of the `addresses`, if any.
+        Raises ProviderError("connect").
         """
         while self._closed is None:
             if self._slots > 0:
                 self._slots -= 1
-                return await self._connect(seconds)
+                return await self._connect(seconds, addresses)
             connection = await self._turn()
             if connection is None:
-                return await self._connect(seconds)
+                return await self._connect(seconds, addresses)
             if self._is_fit(connection):
                 return connection
             connection.abort()
@@ -135,20 +138,22 @@ class Pool:
         if self._closed is not None and not self._made:
             self._closed.set()
 
-    async def _connect(self, seconds: float | None) -> LeanConnection:
+    async def _connect(self, seconds: float | None, addresses: Sequence[str]) -> LeanConnection:
         """Make a connection in a place that is ours already; give the place back when it fails."""
         try:
-            connection = await self._open(self._options.connect_timeout_seconds if seconds is None else seconds)
+            connection = await self._open(
+                self._options.connect_timeout_seconds if seconds is None else seconds, addresses or (self._origin.host,)
+            )
         except BaseException:
             self._free()
             raise
         self._made.add(connection)
         return connection
 
-    async def _open(self, seconds: float) -> LeanConnection:
+    async def _open(self, seconds: float, hosts: Sequence[str]) -> LeanConnection:
         try:
             async with asyncio.timeout(seconds):
-                connection = await self._dial()
+                connection = await self._dial_any(hosts)
         except TimeoutError as error:
             raise self._refused(f"no connection within {seconds:g} s") from error
         except (OSError, UnicodeError) as error:  # ssl.SSLError is an OSError; UnicodeError: a host that is no name
@@ -158,14 +163,21 @@ class Pool:
             raise self._refused("the connection was closed as soon as it was made")
         return connection
 
-    async def _dial(self) -> LeanConnection:
+    async def _dial_any(self, hosts: Sequence[str]) -> LeanConnection:
+        *first, last = hosts
+        for host in first:
+            with suppress(OSError):
+                return await self._dial(host)
+        return await self._dial(last)
+
+    async def _dial(self, host: str) -> LeanConnection:
         """Addresses are tried one by one, in the resolver's order. No happy_eyeballs_delay: uvloop has none, and
         asyncio's race (CPython 3.11, staggered.py) leaks the socket it has won when the call is cancelled just then."""
         origin, loop, cork = self._origin, self._loop, self._cork
         name = origin.host if self._tls is not None else None
         _, connection = await loop.create_connection(
             lambda: LeanConnection(self, origin, loop, cork),
-            origin.host,
+            host,
             origin.port,
             ssl=self._tls,
             server_hostname=name,

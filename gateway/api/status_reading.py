@@ -1,6 +1,6 @@
 """Reading of the status as far as its reader may see it; JSON, pages and the stream of events share this."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from time import time
 from typing import Any
@@ -9,12 +9,17 @@ from gateway import __version__
 from gateway.api.endpoint import Services
 from gateway.auth import OPEN
 from gateway.calls import Caller
+from gateway.limits.limit_view import LimitView
+from gateway.limits.reservations import Holder
+from gateway.limits.view import read_limits
 from gateway.rollout.status_view import ConfigView, GatewayView, StatusView, StoreView
 from gateway.views import timestamp
 from routing.chain import Target
 
 _REFUSED = "the files are refused; the operator's status says why"
 _AWAY = "the store does not answer"
+_OF_CALLERS = ("key", "group")  # the levels of limits that are of callers; all others are of agents
+_LIMITS_SECONDS = 5.0  # for which a page shows what was heard of a limit
 
 
 class StatusReading:
@@ -29,11 +34,11 @@ class StatusReading:
 
     async def overview(self, reader: Caller) -> StatusView:
         """Return the status of all agents and plain models that the reader may see."""
-        view = await self.of_agents(self.known(reader), reader)
+        view = await self.of_agents(self.known(reader), reader, with_callers=True)
         return replace(view, **await self._models(reader))
 
-    async def of_agents(self, names: Sequence[str], reader: Caller) -> StatusView:
-        """Return the status of those agents, which the reader may see.
+    async def of_agents(self, names: Sequence[str], reader: Caller, *, with_callers: bool = False) -> StatusView:
+        """Return the status of those agents, which the reader may see; with the limits of keys and groups on demand.
 
         A key sees neither what is wrong with files or the store, which quotes prompts, paths and addresses, nor, if it
         is limited, circuits of targets that none of its agents calls.
@@ -52,7 +57,23 @@ class StatusReading:
             shadows=services.proxy.shadows.view(),
             refused=dict(services.refusals.counts),
         )
-        return StatusView(timestamp(time()), gateway, agents)
+        limits = await self._limits(names, reader, with_callers=with_callers)
+        return StatusView(timestamp(time()), gateway, agents, limits=tuple(limits))
+
+    async def _limits(self, names: Collection[str], reader: Caller, *, with_callers: bool) -> list[LimitView]:
+        """Return the limits of the agents, and of the keys and groups that the reader may see: a key, its own."""
+        proxy, agents = self._services.proxy, frozenset(names)
+        if not proxy.limits.is_on:
+            return []
+
+        def is_shown(holder: Holder) -> bool:
+            level = holder.rules.level
+            if level not in _OF_CALLERS:
+                return holder.name.partition("/")[0] in agents
+            own = {"key": reader.name, "group": reader.group}
+            return with_callers and (reader is OPEN or own[level] == holder.name)
+
+        return await read_limits(proxy.limits, proxy.clock.unix(), is_shown, _LIMITS_SECONDS)
 
     def _circuits(self, reader: Caller) -> dict[str, str]:
         """Return the circuits that are not closed, by target."""

@@ -14,7 +14,7 @@ from typing import Final
 from gateway.cli.client import CommandRefused, Misused, Operator
 from gateway.cli.output import Style, TextRow, local_time, print_json, print_rows
 from gateway.limits.limit_view import KeysView, KeyView, LimitView
-from gateway.limits.limit_words import limit_in_words, soft_in_words, use_in_words
+from gateway.limits.limit_words import USED_UP, limit_in_words, soft_in_words, use_in_words
 from gateway.terminal import columns_of, one_line, padded
 
 _PREFIX: Final = "srn-"  # by which scanners of repositories may know it
@@ -228,7 +228,7 @@ def usage_rows(limits: Sequence[LimitView]) -> Iterator[TextRow]:
 
 
 def _style(soft: str) -> Style:
-    return "red" if soft == "used up" else "yellow" if soft else ""
+    return "red" if soft == USED_UP else "yellow" if soft else ""
 
 
 def _is_shown(limit: LimitView, name: str | None, keys: Sequence[KeyView]) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from gateway.cli.output import Style, TextRow
+from gateway.limits.limit_words import USED_UP, limit_in_words, soft_in_words, use_in_words
 from gateway.pages.condition import (
     LEVELS,
     Level,
@@ -70,8 +71,22 @@ def _rows(view: StatusView, url: str) -> Iterator[TextRow]:
     if view.unpriced_models:
         yield TextRow(f"  no known price, not in the costs: {', '.join(view.unpriced_models)}", "yellow")
     yield from (TextRow(f"  {retirement}", "yellow") for retirement in view.model_retirements)
+    yield from _limits(view)
     yield TextRow()
     yield TextRow(f"page: {status_page(url, *view.agents)}", "cyan")
+
+
+def _limits(view: StatusView) -> Iterator[TextRow]:
+    """Yield the limits that are used up, or beyond their soft share; how many there are, where all have room."""
+    near = [(limit, soft) for limit in view.limits if (soft := soft_in_words(limit))]
+    if not view.limits:
+        return
+    yield TextRow()
+    if not near:
+        yield TextRow(f"limits: none of {len(view.limits)} is near its end; all: serinus keys usage", "dim")
+    for limit, soft in near:
+        words = f"limit of {limit.level} {limit.name}: {limit_in_words(limit)}, {use_in_words(limit)}, {soft}"
+        yield TextRow(words, "red" if soft == USED_UP else "yellow")
 
 
 def _gateway(view: StatusView) -> Iterator[TextRow]:

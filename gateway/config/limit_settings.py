@@ -103,7 +103,8 @@ class HolderLimits(StrictModel):
         "afterwards, or `refuse` them. Default: serve.",
     )
     soft: Annotated[Share, AfterValidator(above_zero)] | None = Field(
-        default=None, description="The share of a limit that is logged as a warning, such as 80%. Default: none."
+        default=None,
+        description="The share of a limit whose use is an alert (`limit_soft`), such as 80%. Default: none.",
     )
     tz: Zone = Field(
         default="UTC", description="Time zone of day, week and month, such as Europe/Berlin. Default: UTC."

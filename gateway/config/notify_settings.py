@@ -9,14 +9,14 @@ from policies.rollout.state import Action
 
 AlertKind = Literal[
     "stable_failing", "provider_key_refused", "provider_down", "spend", "escalations_waiting", "store_away",
-    "config_refused", "judge_paused",
+    "config_refused", "judge_paused", "limit_soft", "limit_reached",
 ]  # fmt: skip
 Heard = Literal[Action, "misconfigured", "retirement", AlertKind]
 # What a person wants to hear of unasked: a canary went out, stopped, or won, a record was lost, something is down.
 NOTIFIED: tuple[Heard, ...] = (
     "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement", "stable_failing",
     "provider_key_refused", "provider_down", "spend", "escalations_waiting", "store_away", "config_refused",
-    "judge_paused",
+    "judge_paused", "limit_soft", "limit_reached",
 )  # fmt: skip
 
 

@@ -100,11 +100,11 @@ class Leases:
             if heard := self._heard.pop(ledger.limit, None):
                 heard.set()
 
-    async def refresh(self, ledgers: Iterable[LeaseLedger]) -> None:
-        """Hear of the store what counts now, for someone who looks; what was heard a second ago will do."""
+    async def refresh(self, ledgers: Iterable[LeaseLedger], fresh: float = _FRESH) -> None:
+        """Hear of the store what counts now, for someone who looks; what was heard so many seconds ago will do."""
         now = self._now()
         for ledger in ledgers:
-            is_old = not ledger.heard_at or now - ledger.heard_at > _FRESH
+            is_old = not ledger.heard_at or now - ledger.heard_at > fresh
             if is_old and not self.is_away and ledger.limit not in self._asking:
                 self._asking.add(ledger.limit)
                 await self.ask(ledger)
@@ -128,7 +128,7 @@ class Leases:
             sent_at = self._now()
             try:
                 reply = await self._store.grant(limit.id, limit.message(question, period))
-            except StoreAway:
+            except (StoreAway, asyncio.CancelledError):
                 ledger.lose(question)
                 raise
             if reply.slice:

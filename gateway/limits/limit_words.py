@@ -7,12 +7,13 @@ from gateway.limits.limit_view import LimitView
 from gateway.number_words import percentage, usd
 
 _NOUNS: Final[Mapping[str, str]] = {"requests": "requests", "tokens": "tokens", "in_flight": "calls in flight here"}
+USED_UP: Final = "used up"
 _EXHAUSTED: Final = 0.9995  # what is shown as all of it
 
 
 def amount_in_words(kind: str, amount: float) -> str:
     """Return an amount of a limit: `$12.50`, `1,200 tokens`."""
-    return usd(amount) if kind == "usd" else f"{amount:,.0f} {_NOUNS[kind]}"
+    return usd(amount) if kind == "usd" else f"{amount:,.0f} {_NOUNS.get(kind, kind)}"
 
 
 def limit_in_words(limit: LimitView) -> str:
@@ -30,5 +31,5 @@ def use_in_words(limit: LimitView) -> str:
 def soft_in_words(limit: LimitView) -> str:
     """Return that a limit is used up, or its soft share reached; '' while neither is."""
     if limit.window is not None and limit.used_ratio >= _EXHAUSTED:
-        return "used up"
+        return USED_UP
     return f"beyond soft {percentage(limit.soft)}" if limit.is_soft and limit.soft is not None else ""

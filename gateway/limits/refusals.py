@@ -26,7 +26,7 @@ def limit_refusal(ledger: LeaseLedger, amount: int, now: float, unix: float) -> 
             f"this call may take {may}, more than the {held} of {holder_text(limit)}: {most}; lower its max_tokens"
         )
     else:
-        frees = f"room for this call is free in {_span(seconds)}, at {_time(at)}"
+        frees = f"room for this call is free in {span_in_words(seconds)}, at {_time(at)}"
         message = f"the {held} of {holder_text(limit)} is used up: {most}; {frees}"
     return OverLimit(message, Reached(kind, limit.amount, ledger.left(), seconds, at))
 
@@ -61,7 +61,8 @@ def _window(limit: Limit) -> str:
     return f"a {window.calendar} ({window.zone})" if window.calendar else window.text
 
 
-def _span(seconds: float) -> str:
+def span_in_words(seconds: float) -> str:
+    """Return how long it is until a limit frees, rounded up: `40 s`, `12 min`, `3 h`."""
     if seconds < 120:
         return f"{math.ceil(seconds)} s"
     return f"{math.ceil(seconds / 60)} min" if seconds < 7200 else f"{math.ceil(seconds / 3600)} h"

@@ -1,7 +1,8 @@
 """Limits as their holders see them: what is used, what is left, and when that changes."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,20 +13,30 @@ from gateway.limits.reservations import Holder
 from gateway.limits.rules import NANO
 
 _AT_ONCE: Final = 32  # questions to the store
+_PATIENCE: Final = 0.5  # seconds that a look waits for the store
+
+IsShown = Callable[[Holder], bool]
 
 
-async def read_limits(limits: Limits, unix: float) -> list[LimitView]:
-    """Return every limit whose holder the configuration names, as the store has it now."""
-    holders = list(limits.named_holders())
-    await refresh(limits, holders)
+async def read_limits(
+    limits: Limits, unix: float, is_shown: IsShown = lambda _holder: True, fresh: float = 1.0
+) -> list[LimitView]:
+    """Return the limits whose holders the configuration names, as the store had them `fresh` seconds ago at most."""
+    holders = list(filter(is_shown, limits.named_holders()))
+    await refresh(limits, holders, fresh)
     return limits_view(holders, unix)
 
 
-async def refresh(limits: Limits, holders: Iterable[Holder]) -> None:
-    """Hear of the store what counts now of these holders' limits. A store that is away leaves them as they are."""
+async def refresh(limits: Limits, holders: Iterable[Holder], fresh: float = 1.0) -> None:
+    """Hear of the store what counts now of these holders' limits.
+
+    A store that is away or slow leaves them as they are.
+    """
     ledgers = [ledger for holder in holders for ledger in holder.ledgers]
     parts = [ledgers[begin::_AT_ONCE] for begin in range(_AT_ONCE)]
-    await asyncio.gather(*(limits.leases.refresh(part) for part in parts if part))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            await asyncio.gather(*(limits.leases.refresh(part, fresh) for part in parts if part))
 
 
 def limits_view(holders: Iterable[Holder], unix: float) -> list[LimitView]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from gateway.history.view import DecisionView, HistoryView
 from gateway.pages.actions import ActionForms, actions, result_of_action
+from gateway.pages.budgets import budgets
 from gateway.pages.chart import figures
 from gateway.pages.condition import agent_condition, is_on_trial, share
 from gateway.pages.curves import charts
@@ -53,7 +54,7 @@ def agent_page(view: StatusView, name: str, reading: AgentReading) -> LivePage:
     live = _sections(view, name, reading)
     query = f"agent={quote(name, safe='')}&range={reading.span}"
     order = ("now", "difference", "limits", "failures", "certainty", "curves", "timeline")
-    rest = ("judge", "split", "numbers", "health")
+    rest = ("budgets", "judge", "split", "numbers", "health")
     return LivePage(
         name=name,
         title=f"{name}: {condition.sentence.rstrip('.')}",
@@ -88,6 +89,7 @@ def _sections(view: StatusView, name: str, reading: AgentReading) -> dict[str, M
         "certainty": certainty(agent),
         "curves": _curves(name, agent, reading),
         "timeline": _timeline(agent, reading.history),
+        "budgets": budgets(view.limits),
         "judge": judged(agent.judge),
         "split": _split(agent, reading.history),
         "numbers": numbers(agent),

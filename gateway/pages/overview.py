@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from gateway.pages.budgets import budgets
 from gateway.pages.condition import (
     NOBODY,
     NOBODY_THEN,
@@ -89,7 +90,7 @@ def overview(view: StatusView, selection: Selection = ALL, host: str = "", rows:
     condition = overall_condition(view, [(name, made[name].condition) for name in order])
     shown = {row_id(name): made[name].html for name in order if selection.has(name, made[name].condition)}
     live = {"now": _headline(condition), "health": health(view.gateway), "models": _models(view), "first": NOTHING}
-    live["first"] = _first_steps(view, host)
+    live |= {"first": _first_steps(view, host), "budgets": budgets(view.limits)}
     listed = tag("ol", *shown.values(), id="agents", class_="agents", aria_label="Agents, the worst first")
     return LivePage(
         name="Serinus",
@@ -97,7 +98,7 @@ def overview(view: StatusView, selection: Selection = ALL, host: str = "", rows:
         level=condition.level,
         top="",
         events=f"status/events?{selection.query}" if selection.query else "status/events",
-        parts=(live["now"], _form(selection), listed, live["first"], live["models"], live["health"]),
+        parts=(live["now"], _form(selection), listed, live["first"], live["budgets"], live["models"], live["health"]),
         live={**live, **shown},
         lists={"agents": tuple(shown)},
     )

@@ -35,6 +35,7 @@ from gateway.pricing import PriceBook, PriceList
 from gateway.prompts.names import PromptNames
 from gateway.redaction import Redactor
 from gateway.rollout.alerts import AlertWatch
+from gateway.rollout.limit_alerts import LimitAlerts
 from gateway.rollout.notifications import Receiver
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.runtime import Channel, CircuitRules, RetryRules, Runtime
@@ -137,7 +138,7 @@ def trace_writer(store: Store, finished: FinishedCalls, log: Log, deployment: De
 def with_live_judge(
     services: Services, traces: TraceWriter, watch: AlertWatch, clock: Clock, timings: Timings
 ) -> Services:
-    """Return the services with the judge of live calls, which status and alerts know of."""
+    """Return the services with the judge of live calls; status and alerts know of it, and alerts of limits."""
     recorder = services.proxy.recorder
     judge = LiveJudge(services.store, services.table, recorder, traces.contents, clock, services.log, timings)
     judge.runtime = lambda: services.runtime
@@ -145,6 +146,7 @@ def with_live_judge(
     services.judge = judge
     judge.listeners.append(services.reviews.queue.note_verdicts)
     watch.add_source(judge.alerts)
+    watch.add_source(LimitAlerts(services.store, services.proxy.limits, clock).find)
     return services
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
 from gateway.judging.view import JudgeView
+from gateway.limits.limit_view import LimitView
 from policies.rollout.state import VersionRef
 
 
@@ -265,7 +266,8 @@ class StatusView:
     """The answer of `/status`; `agents` by name, and `models` the sums of plain models' calls, by target.
 
     The entry `other` is of models that never answered, or are too many. `unpriced_models` served here without a known
-    price, and `model_retirements` are of models in use that end within 60 days.
+    price, and `model_retirements` are of models in use that end within 60 days. `limits` are those of the agents, and
+    in an overview those of keys and groups.
     """
 
     now: str
@@ -274,6 +276,7 @@ class StatusView:
     models: Mapping[str, CallSums] = field(default_factory=dict)
     unpriced_models: tuple[str, ...] = ()
     model_retirements: tuple[RetirementView, ...] = ()
+    limits: tuple[LimitView, ...] = ()
 
 
 def is_shown_by_one(finding: FindingView) -> bool:

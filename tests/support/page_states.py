@@ -19,6 +19,7 @@ from gateway.history.view import (
     SeriesView,
     TokenSums,
 )  # fmt: skip
+from gateway.limits.limit_view import LimitView
 from gateway.pages.actions import ActionForms
 from gateway.pages.agent_page import AgentReading, agent_page
 from gateway.pages.call_page import call_page
@@ -420,12 +421,31 @@ BROKEN = {
     )
 }
 
+
+def limits() -> tuple[LimitView, ...]:
+    """A budget that is used up, one beyond its soft share, and others with room."""
+    midnight = "2026-12-01T00:00:00Z"
+    return (
+        LimitView("key", "nightly-batch", "usd", "24h", 50.0, 49.99, 0.01, None, 0.8, True),
+        LimitView("group", "internal", "usd", "month", 2000.0, 1710.4, 289.6, midnight, 0.8, True),
+        LimitView("key", "web-app", "requests", "1m", 600, 212, 388, None, 0.9),
+        LimitView("key", "web-app", "in_flight", None, 50, 3, 47, None),
+        LimitView("agent", "search", "tokens", "day", 5_000_000, 1_240_000, 3_760_000, midnight),
+        LimitView("canary", "search/v2", "usd", "24h", 5.0, 4.2, 0.8, None, 0.8, True),
+    )
+
+
+def _with_limits() -> LivePage:
+    return overview(replace(view(_several()), limits=limits()))
+
+
 STATES: Mapping[str, Callable[[], LivePage]] = {
     "overview": lambda: overview(view(_several())),
     "overview-empty": lambda: overview(view({})),
     "overview-no-data": lambda: overview(view({"support": quiet()}), host="127.0.0.1:8080"),
     "overview-failing": lambda: overview(view({**_several(), "checkout": failing()})),
     "overview-200": lambda: overview(view(_two_hundred())),
+    "limits": _with_limits,
     "store-away": lambda: overview(view({"search": trial()}, **STORE_AWAY, circuits={"openai/gpt-4o": "half_open"})),
     "config-broken": lambda: overview(view({"search": trial()}, **BROKEN)),
     "retired-model": lambda: page_of(_retired(), history()),

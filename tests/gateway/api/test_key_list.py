@@ -1,12 +1,18 @@
 """`GET /keys` and `serinus keys list | usage`: who may call, whose key is in use, and what limits have left."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 
+from gateway import logs
+from gateway.limits.leasing import Leases
+from gateway.limits.ledger import Limit
 from gateway.limits.limit_view import KeysView
+from gateway.limits.windows import Window
 from gateway.replica.key_use_notes import KeyUseNotes
+from gateway.store.limits import Grant
 from gateway.views import read_view
 from tests.gateway.api.keys import digest_of
 from tests.support.calling import Place, eventually
@@ -96,3 +102,46 @@ async def test_the_use_of_every_replica_is_one(serve: Serve, agent: str) -> None
 
     assert await used() == 3
     await eventually(lambda: not holder.ledgers[0].free)
+
+
+async def test_the_status_shows_limits_to_whom_they_concern(serve: Serve, agent: str) -> None:
+    """An operator sees all, a key its own and its agents', another key nothing of them."""
+    other = {"sha256": digest_of(f"other-{agent}"), "limits": {"requests": "7/1h"}, "agents": []}
+    settings = rotated(agent, limits={"requests": "5/1h"})
+    settings["keys"][f"other-{agent}"] = other
+    here = await serve(gateway=settings, routing={"limits": {"tokens": "9000/day"}})
+    await here.chat(headers=bearer("old", agent))
+
+    async def shown(path: str, headers: dict[str, str]) -> list[tuple[str, str]]:
+        said = (await here.http.get(f"{here.running.url}{path}", headers=headers)).json()
+        return sorted((each["level"], each["name"]) for each in said["limits"])
+
+    assert await shown("/status", ADMIN) == [("agent", agent), ("key", agent), ("key", f"other-{agent}")]
+    assert await shown("/status", bearer("new", agent)) == [("agent", agent), ("key", agent)]
+    assert await shown("/status", bearer("other", agent)) == [("key", f"other-{agent}")]
+    assert await shown(f"/status/{agent}", ADMIN) == [("agent", agent)]
+
+
+async def test_a_look_that_is_given_up_loses_no_charge() -> None:
+    """What a call took without a lease is charged again, where whoever looked has left before the store replied."""
+    window = Window("1h", 3600.0)
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        """A store that does not reply."""
+
+        async def grant(self, limit: object, question: object) -> Grant:
+            asked.set()
+            await never.wait()
+            raise AssertionError
+
+    store: Any = Slow()
+    leases = Leases(store, lambda: 1e6, lambda: 1e9, logs.configure())
+    ledger = leases.ledger(Limit("key", "app", "usd", window, 100))
+    ledger.charge = 7
+    look = asyncio.create_task(leases.refresh([ledger]))
+    await asked.wait()
+    assert ledger.charge == 0
+    look.cancel()
+    await asyncio.gather(look, return_exceptions=True)
+    assert ledger.charge == 7

@@ -263,7 +263,7 @@ def test_who_is_told_of_a_rollout(tmp_path: Path) -> None:
     assert everything.on == (
         "roll_back", "exclude", "pause", "complete", "abort", "restore", "misconfigured", "retirement",
         "stable_failing", "provider_key_refused", "provider_down", "spend", "escalations_waiting", "store_away",
-        "config_refused", "judge_paused",
+        "config_refused", "judge_paused", "limit_soft", "limit_reached",
     )  # fmt: skip
     assert (little.format, little.agents, little.on) == ("slack", ("support",), ("advance",))
     assert little.url.get_secret_value() == "http://10.0.0.1/x"

@@ -23,7 +23,7 @@ ROOMS = (
     "replica",
     "api",
     "pages",
-    "passthrough",
+    "passthrough openapi",
     "call",
     "handover review live_judge",
     "rollout",

@@ -61,3 +61,9 @@ class NativePassthrough(Passthrough):
         model = values.get("model")
         named = model.removeprefix(self._others.collection) if isinstance(model, str) else model
         return super().asked(scope, {**values, "model": named})
+
+
+class ModelVerb(NativePassthrough):
+    """Requests to the model that the path names, by one of the format's verbs."""
+
+    methods = ("POST",)

@@ -52,8 +52,9 @@ class Door:
 
     Unless `prompted` is None, a request may name an agent's prompt as `prompt`, and then leave that member out, if any.
 
-    `kept_at` is the path behind a provider's base path at which clients ask for an answer by its id; they ask us
-    behind a path of the door. It is '' where no answer can be asked for so.
+    `title` is what the API is called, for its reference. `kept_at` is the path behind a provider's base path at which
+    clients ask for an answer by its id; they ask us behind a path of the door. It is '' where no answer can be asked
+    for so.
     """
 
     paths: tuple[str, ...]
@@ -68,6 +69,7 @@ class Door:
     other_references: tuple[tuple[re.Pattern[str], References], ...] = ()
     kept_at: str = ""
     prompted: str | None = None
+    title: str = ""
 
 
 class Page(NamedTuple):

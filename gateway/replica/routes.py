@@ -21,11 +21,12 @@ from gateway.api.kept_answers import CancelledAnswers, KeptAnswers
 from gateway.api.key_list import KeyList
 from gateway.api.metrics import Metrics
 from gateway.api.models import Models, listings
-from gateway.api.native_passthrough import NativePassthrough
+from gateway.api.native_passthrough import ModelVerb, NativePassthrough
 from gateway.api.near_misses import NearMisses
 from gateway.api.own_key import OwnKey
 from gateway.api.page_action import PageAction
 from gateway.api.passthrough import Passthrough
+from gateway.api.reference import Docs, OpenApi
 from gateway.api.report import Report
 from gateway.api.responses_socket import ResponsesSocket
 from gateway.api.resumable_uploads import ResumableUploads
@@ -78,6 +79,7 @@ def routes(services: Services) -> list[BaseRoute]:
     listed = [(path, endpoint) for endpoint in listings(services).values() for path in endpoint.listing.paths]
     others = {name: NativePassthrough(services, CLIENTS[name], api) for name, api in _others()}
     endpoints: list[tuple[str, Handler]] = [
+        *((f"{path}:{verb}", each) for path, each in in_path for verb in each.client.door.verbs),
         *_kept_answers(services),
         *((path, endpoint) for path, endpoint in _counted(services) if not _is_pattern(path)),
         ("/v1/completions", Completions(services)),
@@ -87,9 +89,23 @@ def routes(services: Services) -> list[BaseRoute]:
         ("/v1/escalations", EscalationList(services)),
         ("/v1/escalations/{call_id}", Escalation(services)),
         ("/v1/escalations/{call_id}/reply", EscalationReply(services)),
-        *in_path,  # to be told which methods there are
         *listed,
         ("/v1/{path:path}", NearMisses(services, Passthrough(services), others)),
+        *_of_operators(services),
+    ]
+    # One path may make an answer and list a model, by its method; of any other method the answer names the right ones.
+    by_method = [
+        *(Route(path, Cors(services, endpoint), methods=["POST"]) for path, endpoint in in_path),
+        *(Route(path, Cors(services, endpoint), methods=["GET"]) for path, endpoint in listed),
+    ]
+    of_models, beside = _routes_of_others(services, others)
+    listed_last = (Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)
+    return [*of_models, *by_method, *listed_last, *beside]
+
+
+def _of_operators(services: Services) -> list[tuple[str, Handler]]:
+    """Return the endpoints outside of the providers' APIs."""
+    return [
         ("/status", Status(services)),
         ("/status/events", StatusEvents(services)),
         *assets(services),
@@ -104,17 +120,11 @@ def routes(services: Services) -> list[BaseRoute]:
         *review_endpoints(services),
         *_accounting(services),
         *_operating(services),
+        ("/openapi.json", OpenApi(services)),
+        ("/docs", Docs(services)),
         ("/healthz", Live(services)),
         ("/readyz", Ready(services)),
     ]
-    # One path may make an answer and list a model, by its method.
-    by_method = [
-        *(Route(path, Cors(services, endpoint), methods=["POST"]) for path, endpoint in in_path),
-        *(Route(path, Cors(services, endpoint), methods=["GET"]) for path, endpoint in listed),
-    ]
-    of_models, beside = _routes_of_others(services, others)
-    listed_last = (Route(path, Cors(services, endpoint)) for path, endpoint in endpoints)
-    return [*of_models, *by_method, *listed_last, *beside]
 
 
 def _accounting(services: Services) -> Iterator[tuple[str, Handler]]:
@@ -147,14 +157,15 @@ def _routes_of_others(
     beside: list[BaseRoute] = []
     for name, api in _others():
         models = [f"{prefix}/{api.collection}{{model:path}}" for prefix in api.prefixes]
-        by_verb += [(f"{path}:{verb}", others[name]) for path in models for verb in api.verbs]
+        of_model = ModelVerb(services, CLIENTS[name], api)
+        by_verb += [(f"{path}:{verb}", of_model) for path in models for verb in api.verbs]
         if api.prefix != "/v1":
             left = NearMisses(services, others[name], others)
             beside.append(Route(f"{api.prefix}/{{path:path}}", Cors(services, left)))
         if api.uploads is not None:
             begun = ResumableUploads(services, CLIENTS[name], api.uploads)
             beside += [Route(f"{each}/{{path:path}}", Cors(services, begun)) for each in api.uploads.prefixes]
-    return [Route(path, Cors(services, each), methods=["POST"]) for path, each in by_verb], beside
+    return [Route(path, Cors(services, each)) for path, each in by_verb], beside
 
 
 def _others() -> list[tuple[FormatName, OtherEndpoints]]:

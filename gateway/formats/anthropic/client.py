@@ -25,7 +25,7 @@ CLIENT = ClientSide(
         stored=lambda request: "thread" in request,
         asks_json=lambda request: "output_format" in request or holds(request.get("output_config"), "format"),
     ),
-    door=Door(("/v1/messages",), owns="/v1/messages/", array="messages"),
+    door=Door(("/v1/messages",), owns="/v1/messages/", array="messages", title="Anthropic's Messages"),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,

@@ -50,6 +50,7 @@ DOOR = Door(
     asked=_asked,
     verbs=(_WHOLE, _STREAM),
     keeps_query=False,  # `alt` is the path's business, and `key` nobody's
+    title="Gemini's GenerateContent",
 )
 LISTING = Listing(
     _card,

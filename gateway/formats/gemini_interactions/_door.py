@@ -48,4 +48,5 @@ DOOR = Door(
     asked=_asked,
     kept_at=PATH,
     keeps_query=False,  # `alt` and `key` are nobody's business
+    title="Gemini's Interactions",
 )

@@ -19,7 +19,7 @@ CLIENT = ClientSide(
         stored=lambda request: request.get("store") is True,
         asks_json=lambda request: "response_format" in request,
     ),
-    door=Door(("/v1/chat/completions",), array="messages", prompted=""),
+    door=Door(("/v1/chat/completions",), array="messages", prompted="", title="chat completions"),
     prompt=read_prompt,
     opening=opening,
     reply=write_reply,

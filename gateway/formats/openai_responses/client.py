@@ -33,6 +33,7 @@ CLIENT = ClientSide(
         references=REFERENCES,
         other_references=CONVERSATIONS,
         prompted="input",
+        title="OpenAI's Responses",
     ),
     prompt=read,
     opening=opening,

@@ -143,8 +143,9 @@ class AlertWatch:
 
 
 def _read(said: str) -> Alert | None:
-    """Return the alert that the store holds as text; None for one that another version of the gateway wrote."""
+    """Return the alert that the store holds as text; None for one with other members than this release needs."""
     try:
-        return Alert(**orjson.loads(said))
-    except (ValueError, TypeError):
+        members = orjson.loads(said)
+        return Alert(**{name: members[name] for name in Alert.__dataclass_fields__})
+    except (ValueError, TypeError, KeyError):
         return None

@@ -14,6 +14,7 @@ from gateway.rollout.quarantine import is_proven, sole_prover
 from gateway.rollout.rollout_records import RolloutRecords
 from gateway.rollout.store_health import EVERY_AGENT, Reach
 from gateway.rollout.table import Table
+from gateway.store.schema import StoreAhead
 from gateway.store.seam import Store
 
 _AT_ONCE = 24  # agents; fewer than the store lets through, so that nobody's time runs out in a queue there
@@ -66,7 +67,10 @@ class Outages:
         """Note that the agent's record could not be reached or changed."""
         self._records.distrust(agent)
         self._reach.lost(agent, error)
-        self._quarantine(agent)
+        if isinstance(error, StoreAhead):
+            self._table.quarantine(agent)  # the newer release may have rolled the canary back
+        else:
+            self._quarantine(agent)
 
     def _quarantine(self, agent: str) -> None:
         """Send this replica's calls to stable if its own counts prove the canary bad, while no common decision is

@@ -157,7 +157,7 @@ def _encoded(begun: Begun) -> str:
 def _decoded(message: str) -> Iterator[Begun]:
     """Yield what a message says; nothing for a message of another kind."""
     with suppress(orjson.JSONDecodeError, TypeError, ValueError):
-        agent, step, digest, weight, units = orjson.loads(message)
+        agent, step, digest, weight, units, *_ = orjson.loads(message)
         digits, drawn = (2 * ID_DIGITS, PAIRED) if isinstance(step, str) else (ID_DIGITS, "")
         names = [units[first : first + digits] for first in range(0, len(units), digits)]
         yield Begun(str(agent), Beginning(int(step), str(digest), int(weight), drawn), names)

@@ -6,11 +6,12 @@ Floats travel as the shortest text that reads back as the same float; JSON never
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any, get_args
 
 from gateway.errors import StoreAway
 from gateway.store.audit_chain import content_digest
+from gateway.store.schema import check_schema, schema_fields
 from policies.evidence.tally import Tally
 from policies.rollout.rollout import Decision
 from policies.rollout.state import Action, Phase, State, Step, VersionRef
@@ -18,11 +19,13 @@ from policies.rollout.state import Action, Phase, State, Step, VersionRef
 _PHASES = (*get_args(Phase), "")
 _ACTIONS = get_args(Action)
 _YES = "1"
+_STEP = len(fields(Step))  # members of a step; a newer release may write more
 
 
 def encode_state(state: State) -> dict[str, str]:
     """The record as fields of a hash, without `changed_at`: the store's own clock says that."""
     return {
+        **schema_fields(),
         "epoch": str(state.epoch),
         "phase": state.phase or "",
         "step": str(state.step),
@@ -54,11 +57,13 @@ def encode_state(state: State) -> dict[str, str]:
 def decode_state(agent: str, fields: Mapping[str, str]) -> State | None:
     """The record of `encode_state`, None when there is none.
 
-    Raises StoreAway when it cannot be read: a record that is there but unknown must not pass for a missing one.
+    Raises StoreAway when it cannot be read: a record that is there but unknown must not pass for a missing one. Raises
+    StoreAhead where a newer release says that this one might misread it. Fields that are not known are ignored.
     """
     if not fields:
         return None
     try:
+        check_schema(agent, fields)
         return _decode(fields)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise StoreAway(f"the record of agent {agent!r} cannot be read: {error!r}") from error
@@ -106,7 +111,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         phase=phase or None,  # type: ignore[arg-type]  # checked above
         step=int(fields["step"]),
         weight=int(fields["weight"]),
-        stable=VersionRef(**json.loads(fields["stable"])),
+        stable=VersionRef(**_known(json.loads(fields["stable"]))),
         canary=_read_ref(json.loads(fields["canary"])),
         rollout=int(fields["rollout"]),
         evidence=int(fields["evidence"]),
@@ -123,9 +128,9 @@ def _decode(fields: Mapping[str, str]) -> State:
         approved=fields.get("approved") == _YES,
         pinned=fields.get("pinned") == _YES,
         dismissed=tuple(json.loads(fields.get("dismissed", "[]"))),
-        steps=tuple(Step(*step) for step in json.loads(fields.get("ladder", "[]"))),
+        steps=tuple(Step(*step[:_STEP]) for step in json.loads(fields.get("ladder", "[]"))),
         replaced=tuple(json.loads(fields.get("replaced", "[]"))),
-        earlier=tuple((int(epoch), int(weight)) for epoch, weight in json.loads(fields.get("earlier", "[]"))),
+        earlier=tuple((int(epoch), int(weight)) for epoch, weight, *_ in json.loads(fields.get("earlier", "[]"))),
         excluded=tuple(json.loads(fields.get("excluded", "[]"))),
         acknowledged=tuple(json.loads(fields.get("acknowledged", "[]"))),
     )
@@ -149,7 +154,11 @@ def _ref(ref: VersionRef | None) -> dict[str, str] | None:
 
 
 def _read_ref(value: Mapping[str, str] | None) -> VersionRef | None:
-    return VersionRef(**value) if value else None
+    return VersionRef(**_known(value)) if value else None
+
+
+def _known(members: Mapping[str, str]) -> dict[str, str]:
+    return {name: members[name] for name in ("version", "digest")}
 
 
 def _json(value: object) -> str:

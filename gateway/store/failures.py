@@ -93,7 +93,7 @@ def decode_reasons(fields: Mapping[str, str]) -> dict[str, tuple[CountedReason, 
         version, _, _ = name.rpartition("|")
         numbers, _, described = text.partition("|")
         count, at, *calls = numbers.split()
-        reason = FailureReason(*orjson.loads(described)) if described else None
+        reason = FailureReason(*orjson.loads(described)[: len(FailureReason._fields)]) if described else None
         found.setdefault(version, []).append(CountedReason(reason, int(count), float(at), tuple(calls)))
     return {version: tuple(sorted(each, key=_rank)) for version, each in found.items()}
 

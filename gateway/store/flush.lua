@@ -50,8 +50,9 @@
 -- millionths, <arm>|bad_units|<component>, canary|requests@<party>|<slot>, <arm>|<metric>|n, |total, |squares, |bin|<i>|n and |bin|<i>|total; and `began`,
 -- `stable_seen`, `slot`, `callers`, `users` and `watched_since`.
 -- canary|checks|<component> counts the calls that an absolute limit looked at and found good, <component>! the units that
--- were bad then. canary|checked is the number of both, of which each 8 share a window: canary|window|w<place> is
--- "<window> <name>=<sum> " with one sum for each name, and is written anew for the 32nd window after it.
+-- were bad then. canary|checked is the number of both, of which each 8 share a window: window:<place> is
+-- "<window> <name>=<sum> " with one sum for each name, and is written anew for the 32nd window after it. Its name has no
+-- bar: older releases read every field with one as a number.
 -- <component>~<step> counts the units that began in an earlier step, requests@~<step> the canary's calls of such.
 -- canary|bad_units|held counts the canary's calls that are no evidence.
 -- <component>@<party> and <metric>@<party> stand for a party's part. A slot that has ended is folded into the text of its series, <arm>|requests or
@@ -159,7 +160,7 @@ local window, place
 local function note(name, amount)
   if not window then
     window = string.format('%d', math.floor(tonumber(redis.call('HGET', EVIDENCE, 'canary|checked') or '0') / CHECKS))
-    place = 'canary|window|w' .. string.format('%d', window % WINDOWS)
+    place = 'window:' .. string.format('%d', window % WINDOWS)
   end
   local text = redis.call('HGET', EVIDENCE, place) or ''
   if string.match(text, '^%d+') ~= window then text = window .. ' ' end

@@ -25,6 +25,7 @@ REPLIES_AT_ONCE = 100
 
 _OPEN, _TURNS = "open_handovers", "handover_turns"
 _PARTS = ("escalations", "handed", "escalation_bytes", _OPEN, _TURNS, *OUTBOX)  # in the order of escalate.lua
+_REPLY = ("call_id", "conversation", "message", "actor", "at")  # members of a stored reply
 _SHARE_OF_OUTBOX = 4  # the outbox may take a fourth of what the handovers may
 _JOINED = "@"  # begins what is kept of a call that joined a handover
 
@@ -194,13 +195,13 @@ def _keys_of(agent: str, call_id: str) -> _Keys:
 
 def _encoded(reply: HumanReply) -> str:
     """Return one line of JSON in ASCII."""
-    members = ("call_id", "conversation", "message", "actor", "at")
-    return json.dumps({name: getattr(reply, name) for name in members})
+    return json.dumps({name: getattr(reply, name) for name in _REPLY})
 
 
 def _decoded(text: str) -> HumanReply:
-    """Read back a line that `_encoded` wrote."""
-    return HumanReply(**json.loads(text))
+    """Read back a line that `_encoded` wrote; a newer release may have written more."""
+    members = json.loads(text)
+    return HumanReply(**{name: members[name] for name in _REPLY})
 
 
 def _first_id(now: float) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import orjson
 
+from gateway.errors import StoreAway
 from gateway.store.costs import encode_costs
 from gateway.store.failures import encode_reasons
 from gateway.store.seam import Arm, Batch, Sides
@@ -23,6 +24,8 @@ UNIT_BYTES = 12  # 2^96 digests: a million units collide with a probability belo
 
 ArmName = Literal["stable", "canary"]
 _ARMS: tuple[ArmName, ArmName] = ("stable", "canary")
+_SAMPLE = ("n", "total", "squares")
+_WINDOW = "window:"  # begins the fields of the latest checks, see flush.lua
 Sums = tuple[list[str], list[str]]  # fields, and their amounts
 
 
@@ -70,12 +73,24 @@ def encode_batch(batch: Batch, has_curves: bool = True) -> tuple[bytes, bytes]:
 
 
 def decode_sides(fields: Mapping[str, str], now: float) -> Sides:
-    """Both arms from the evidence hash of flush.lua; `now` in Unix seconds of the store's clock."""
-    arms = {"stable": _Reading(), "canary": _Reading()}
+    """Both arms from the evidence hash of flush.lua; `now` in Unix seconds of the store's clock.
+
+    Fields that are not known, of a newer release, are ignored. Raises StoreAway where one that is known cannot be read.
+    """
+    try:
+        return _decode_sides(fields, now)
+    except (IndexError, ValueError) as error:
+        raise StoreAway(f"the evidence in the store cannot be read: {error!r}") from error
+
+
+def _decode_sides(fields: Mapping[str, str], now: float) -> Sides:
+    arms: dict[str, _Reading] = {name: _Reading() for name in _ARMS}
     for name, value in fields.items():
         arm, _, rest = name.partition("|")
-        if rest:
+        if rest and arm in arms:
             arms[arm].read(rest, value)
+        elif name.startswith(_WINDOW):
+            arms["canary"].read_window(value)
     began = fields.get("began")
     minute = int(max(0.0, now - float(began)) // 60) if began else 0
     seen = fields.get("stable_seen", began)
@@ -212,15 +227,15 @@ class _Reading:
             self.bad_units[rest] = int(value)
         elif kind == "checks":
             self.checks[rest] = int(value)
-        elif kind == "window":
-            index, *sums = value.split()
-            self.windows[int(index)] = sums
-        elif kind == "checked":
-            return  # tells only which window it is
         elif whole_of(kind) in ("requests", "bad"):
             self._read_slots(name, value)
-        else:
+        elif rest in _SAMPLE or rest.startswith("bin|"):
             self.samples[kind][rest] = int(value)
+
+    def read_window(self, value: str) -> None:
+        """A window of checks: its number, and a sum for each name."""
+        index, *sums = value.split()
+        self.windows[int(index)] = sums
 
     def _read_slots(self, name: str, value: str) -> None:
         """A running slot's sum, or the text of those that have ended."""
@@ -260,6 +275,6 @@ class _Reading:
 
 
 def _sample(sums: Mapping[str, int]) -> Sample:
-    n, total, squares = (sums.get(name, 0) for name in ("n", "total", "squares"))
+    n, total, squares = (sums.get(name, 0) for name in _SAMPLE)
     bins = [(float(sums.get(f"bin|{index}|total", 0)), sums.get(f"bin|{index}|n", 0)) for index in range(BINS)]
     return Sample(n, float(total), float(squares), tuple(bins) if any(n for _, n in bins) else ())

@@ -49,8 +49,8 @@ def decode(text: str) -> CallRecord:
     """Read back what `encode` has written."""
     members = dict(zip(_NAMES, orjson.loads(text), strict=False))
     members["attempts"] = tuple(AttemptRecord(*each[:_MOST_OF_ATTEMPT]) for each in members["attempts"])
-    members["requested"] = tuple(RequestedTool(*each) for each in members["requested"])
-    members["returned"] = tuple(ReturnedTool(*each) for each in members["returned"])
+    members["requested"] = tuple(RequestedTool(*each[: len(RequestedTool._fields)]) for each in members["requested"])
+    members["returned"] = tuple(ReturnedTool(*each[: len(ReturnedTool._fields)]) for each in members["returned"])
     members["joins"], members["trace_keys"] = tuple(members["joins"]), tuple(members["trace_keys"])
     return CallRecord(**members)
 

@@ -269,7 +269,7 @@ async def test_a_window_holds_one_sum_for_each_name(redis_url: str, agent: str) 
         await store.flush(agent, sequence, batch(canary=Arm(1, checks=looks)))
     found = (await _sides(store, agent)).canary.recent
     assert found == {"rejections": {0: 120}, "rejections@c1": {0: 80}, "latency_p95>1.5": {0: 40}}
-    text = await client.hget(f"serinus:{{{agent}}}:evidence:1", "canary|window|w0")
+    text = await client.hget(f"serinus:{{{agent}}}:evidence:1", "window:0")
     assert len(text or "") == len("0 rejections=120 rejections@c1=80 latency_p95>1.5=40 ")
     await store.aclose()
 

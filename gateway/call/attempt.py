@@ -98,7 +98,7 @@ class Attempts:
     async def attempt(self, run: Run, target: Target) -> Answer | OpenStream:
         """Make one attempt, and report its end to the target's circuit. Raises OverLimit where none may be paid."""
         if run.held is not None and run.outcome.attempts:
-            run.held.cover(run.outcome.attempts, target)
+            await run.held.cover(run.outcome.attempts, target)
         circuit = self.circuits.of_target(target, run.runtime.circuit)
         try:
             exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence
@@ -197,8 +197,7 @@ class Attempts:
                 raise explain(error, body, response.headers)
             if run.call.stream:
                 stream_type = channel.endpoint.api.facts.stream_type
-                stream = await self._open_stream(response, way, attempt, stream_type)
-                stream.request_bytes = len(request.body)
+                stream = await self._open_stream(response, way, attempt, stream_type, len(request.body))
                 settled = True
                 return stream
             body = await response.whole(run.runtime.answer_limit)
@@ -228,7 +227,9 @@ class Attempts:
             Attempted(run.call, run.applied, channel.endpoint, target, own, self._clock.unix, asks_usage)
         )
 
-    async def _open_stream(self, response: Response, way: Translation, attempt: Attempt, kind: bytes) -> OpenStream:
+    async def _open_stream(
+        self, response: Response, way: Translation, attempt: Attempt, kind: bytes, size: int
+    ) -> OpenStream:
         """Read on until the first part of an answer is there: from then on the call is committed."""
         if not (header(response.headers, b"content-type") or b"").lower().startswith(kind):
             body = await response.whole(_ERROR_BODY_BYTES)
@@ -239,9 +240,14 @@ class Attempts:
             raise ProviderError("malformed", "the provider answered a stream request without a stream")
         reader = way.reader()
         chunks = as_they_came(response) if isinstance(reader, StreamReader) else response.chunks()
-        first = await first_part(reader, chunks)
+        try:
+            first = await first_part(reader, chunks)
+        except ProviderError:
+            if reader.started:  # it broke in the same piece: what it has said is billed
+                attempt.usage = estimated_usage(size, reader.tokens)
+            raise
         attempt.first_token_at = self._clock.monotonic()
-        return OpenStream(response.headers, first, reader, chunks, response, attempt)
+        return OpenStream(response.headers, first, reader, chunks, response, attempt, size)
 
 
 def _is_billed(response: Response, error: ProviderError) -> bool:

@@ -6,7 +6,7 @@ event and a closed connection, never like a whole one.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.calls import Attempt, Usage, estimated_usage
 from gateway.errors import Headers, ProviderError
@@ -41,7 +41,12 @@ class OpenStream:
     @property
     def usage(self) -> Usage:
         """Return the usage that the provider reported; an estimate until it has."""
-        return self.reader.usage or estimated_usage(self.request_bytes, self.reader.tokens)
+        reader = self.reader
+        if (said := reader.usage) is None:
+            return estimated_usage(self.request_bytes, reader.tokens)
+        if reader.done or reader.finish:
+            return said
+        return replace(said, output=max(said.output, reader.tokens), estimated=True)  # more was to come
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ _BYTES_PER_FILE_TOKEN: Final = 64
 _LEAST_FILE_TOKENS: Final = 1_600
 _CONFIGS: Final = ("generationConfig", "generation_config")
 _IN_CONFIGS: Final = ("maxOutputTokens", "max_output_tokens")
+_CHOICES: Final = ("n", "best_of", "candidateCount", "candidate_count")  # the last two in the configs
+_MAY_BE_MANY: Final = frozenset({*_CHOICES, *_CONFIGS})
 _LIMITS_ANYWHERE: Final = frozenset({*OUTPUT_LIMITS, *_CONFIGS})
 _MOST_TOKENS: Final = 10_000_000  # of an output that a client asks for: no model makes as many
 _MOST_CHOICES: Final = 128
@@ -48,9 +50,16 @@ def estimate_call(call: Call, applied: AppliedVersion | None, target: Target, as
     longest = _output(values, applied)
     if longest is None:
         longest = min(assumed, _longest_answer(target.model))
-    if "n" in values and type(choices := values["n"]) is int and choices > 1:
-        longest *= min(choices, _MOST_CHOICES)
-    return CallEstimate(given, longest)
+    return CallEstimate(given, longest * choices(values))
+
+
+def choices(values: Mapping[str, Any]) -> int:
+    """Return how many answers a request asks for."""
+    if _MAY_BE_MANY.isdisjoint(values):
+        return 1
+    insides = [inside for config in _CONFIGS if isinstance(inside := values.get(config), dict)]
+    counts = [each[name] for each in (values, *insides) for name in _CHOICES if name in each]
+    return max(1, 1, *(min(each, _MOST_CHOICES) for each in counts if type(each) is int))
 
 
 def input_tokens(document: Document) -> int:

@@ -1,7 +1,7 @@
 """Leases of one replica: asks the store ahead of need, in the background, for every ledger that is due.
 
-A call that its lease cannot carry waits for the answer to one question, for a quarter of a second at most, in place of
-a refusal that would be false. No other call waits.
+A call that its lease cannot carry waits for a reply of the store in place of a refusal that would be false: first come,
+first served, until it has its amount or nothing is left. No other call waits.
 """
 
 import asyncio
@@ -10,18 +10,48 @@ from contextlib import suppress
 from typing import Final
 
 from gateway.errors import StoreAway
-from gateway.limits.ledger import LeaseLedger, Limit
+from gateway.limits.ledger import FULL, UNKNOWN, LeaseLedger, Limit
 from gateway.limits.refusals import holder_text
 from gateway.logs import Log
 from gateway.store.seam import Store
 
-PATIENCE: Final = 0.25  # seconds that a call waits for a lease
 _PAUSE: Final = 0.1  # between two rounds
 _AWAY_PAUSE: Final = 1.0  # after which a store that was away is asked again
 _AT_ONCE: Final = 32  # questions under way at the same time
 _MOST: Final = 20_000  # ledgers of one replica: users and conversations are named by clients
 _FRESH: Final = 1.0  # seconds for which a look need not ask again
 _IDLE: Final = 900.0  # seconds after which a ledger without use, debt or lease is forgotten
+
+
+class WaitingCall:
+    """A call that waits for a lease."""
+
+    __slots__ = ("_answer", "amount")
+
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+        self._answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether nobody has told it yet, and it has not gone."""
+        return not self._answer.done()
+
+    def tell(self, slice_: str) -> None:
+        """Let the call go on."""
+        self._answer.set_result(slice_)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until it is told, or the time is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._answer
+
+    def leave(self) -> str:
+        """Wait no longer, and return what it was told."""
+        if self._answer.cancel() or self._answer.cancelled():
+            return UNKNOWN
+        return self._answer.result()
 
 
 class Leases:
@@ -35,16 +65,13 @@ class Leases:
         self._ledgers: dict[Limit, LeaseLedger] = {}
         self._awake: dict[Limit, LeaseLedger] = {}  # had a lease lately
         self._asking: set[Limit] = set()
-        self._heard: dict[Limit, asyncio.Event] = {}
         self._wake = asyncio.Event()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._ahead = 0.0  # of the store's clock before ours
-        self.away_until = 0.0
-
-    @property
-    def is_away(self) -> bool:
-        """Return whether the store did not answer when it was last asked."""
-        return self._now() < self.away_until
+        self._ask_again_at = 0.0
+        self.is_away = False  # the store did not answer when it was last asked
+        self._numbered = 0  # questions of ledgers that are forgotten
+        self.waits = 0  # of calls, since the start
 
     def ledger(self, limit: Limit) -> LeaseLedger:
         """Return the ledger of a limit."""
@@ -53,22 +80,26 @@ class Leases:
             if len(self._ledgers) >= _MOST:
                 self._forget(self._now())
             found = self._ledgers[limit] = LeaseLedger(limit)
+            found.journal.number = self._numbered
         return found
 
-    async def wait(self, ledger: LeaseLedger, amount: int) -> None:
-        """Have the store asked for what a call needs, and wait for its reply; it may be that there is none."""
-        heard = self._heard.get(ledger.limit)
-        if heard is None:
-            heard = self._heard[ledger.limit] = asyncio.Event()
-        ledger.waiting += amount
+    async def wait(self, ledger: LeaseLedger, amount: int, seconds: float) -> str:
+        """Reserve what a call needs as soon as the store has granted it. Return its slice, FULL where nothing is left,
+        or UNKNOWN where the store has not said so in time."""
+        self.waits += 1
+        call = WaitingCall(amount)
+        ledger.waiters.append(call)
         self._awake[ledger.limit] = ledger
         self._wake.set()
+        is_whole = False
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PATIENCE):
-                    await heard.wait()
+            await call.wait(seconds)
+            is_whole = True
         finally:
-            ledger.waiting -= amount
+            slice_ = call.leave()
+            if not is_whole and slice_ not in (FULL, UNKNOWN):  # it is cancelled, and has its amount already
+                ledger.give_back(amount, slice_)
+        return slice_
 
     async def lease_for_ever(self) -> None:
         """Ask for every ledger that is due, until cancelled."""
@@ -76,7 +107,7 @@ class Leases:
             while True:
                 now = self._now()
                 for ledger in list(self._awake.values()):
-                    if ledger.limit in self._asking or self.is_away:
+                    if ledger.limit in self._asking or (self.is_away and now < self._ask_again_at):
                         continue
                     if ledger.is_due(now):
                         self._asking.add(ledger.limit)
@@ -93,12 +124,15 @@ class Leases:
         try:
             async with self._room:
                 await self._ask(ledger)
+            self._have_heard()
+            ledger.serve(self._now())
         except StoreAway:
-            self.away_until = self._now() + _AWAY_PAUSE
+            self.is_away, self._ask_again_at = True, self._now() + _AWAY_PAUSE
+            ledger.dismiss()
         finally:
             self._asking.discard(ledger.limit)
-            if heard := self._heard.pop(ledger.limit, None):
-                heard.set()
+            if ledger.waiters:
+                self._wake.set()
 
     async def refresh(self, ledgers: Iterable[LeaseLedger], fresh: float = _FRESH) -> None:
         """Hear of the store what counts now, for someone who looks; what was heard so many seconds ago will do."""
@@ -113,7 +147,7 @@ class Leases:
         """Give back what is left at the stop."""
         for ledger in list(self._ledgers.values()):
             ledger.used_at = -1e9  # idle: it gives all of it back
-            if ledger.free or ledger.back or ledger.charge:
+            if ledger.free or ledger.back or ledger.charge or ledger.journal.is_open:
                 await self.ask(ledger)
 
     def ledgers(self) -> Iterable[LeaseLedger]:
@@ -132,12 +166,25 @@ class Leases:
                 ledger.lose(question)
                 raise
             if reply.slice:
-                ledger.take(reply, sent_at)
+                ledger.take(reply, sent_at, question)
                 if ledger.passes_soft():
                     self._warn(ledger)
                 return
+            if reply.had >= question.number:  # the numbers of this replica are further than this ledger knows
+                question = question._replace(number=ledger.journal.skip(reply.had))
             self._ahead = reply.now - self._unix()
         ledger.lose(question)
+        ledger.dismiss()
+
+    def _have_heard(self) -> None:
+        """Note that the store has replied. One that was away may have lost its last second: every ledger asks it.
+
+        It is told of that second before it grants it again."""
+        if self.is_away:
+            self.is_away = False
+            for each in self._awake.values():
+                each.is_doubtful = True
+            self._wake.set()
 
     def _warn(self, ledger: LeaseLedger) -> None:
         limit = ledger.limit
@@ -149,5 +196,5 @@ class Leases:
     def _forget(self, now: float) -> None:
         idle = [limit for limit, each in self._ledgers.items() if now - each.used_at > _IDLE and not each.charge]
         for limit in idle or list(self._ledgers)[: _MOST // 10]:
-            del self._ledgers[limit]
+            self._numbered = max(self._numbered, self._ledgers.pop(limit).journal.number)
             self._awake.pop(limit, None)

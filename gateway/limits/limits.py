@@ -10,16 +10,19 @@ from gateway.calls import Call, Caller
 from gateway.conversation import conversation_key, name_of, user_of
 from gateway.errors import StoreAway
 from gateway.formats.applied import AppliedVersion
-from gateway.limits.estimates import PICO_PER_NANO, CallEstimate, dearest, estimate_call, usd_estimate
+from gateway.limits.estimates import PICO_PER_NANO, CallEstimate, choices, dearest, estimate_call, usd_estimate
 from gateway.limits.leasing import Leases
-from gateway.limits.ledger import LeaseLedger, Level
+from gateway.limits.ledger import FULL, UNKNOWN, LeaseLedger, Level
 from gateway.limits.refusals import holder_text, in_flight_refusal, limit_refusal, unpriced_refusal
 from gateway.limits.reservations import CHARGED, Holder, HolderGroup, Reservation
 from gateway.limits.rules import RuleBook, Rules
+from gateway.limits.speeds import Speeds
 from gateway.pricing import PriceBook
 from routing.chain import Target
 
 _FRESH: Final = 0.5  # seconds for which a refusal goes by what was last heard of the store
+_PATIENCE: Final = 0.25  # seconds that a call waits for a lease, where it is served without one after them
+_LONG_PATIENCE: Final = 1.0  # where it is refused after them
 _MOST_HOLDERS: Final = 20_000
 _LONGEST_NAME: Final = 256
 _MOST_RATES, _RATES_SECONDS = 1024, 60.0  # a price changes at midnight at the earliest
@@ -32,6 +35,7 @@ class Limits:
 
     def __init__(self, leases: Leases, monotonic: Callable[[], float], unix: Callable[[], float]) -> None:
         self.leases = leases
+        self.speeds = Speeds()
         self._monotonic = monotonic
         self._unix = unix
         self._book = RuleBook()
@@ -48,6 +52,10 @@ class Limits:
         self._rates = {}
         self._has_named = book.users is not None or bool(book.conversations)
         self.is_on = not book.is_empty
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        return self._monotonic()
 
     def begin(
         self, call: Call, target: Target, applied: AppliedVersion | None, prices: PriceBook
@@ -68,7 +76,8 @@ class Limits:
                 usd = self._usd(estimate, target.name, group, prices, unix)
         if group.bounded:
             self._enter(group.bounded)
-        made = Reservation(group, estimate, (1, estimate[0] + estimate[1], usd), prices, self._monotonic, unix, [])
+        made = Reservation(group, estimate, (1, estimate[0] + estimate[1], usd), prices, self, unix, [])
+        made.is_timed = call.stream and choices(call.document.values) == 1
         made.take(self._monotonic())
         return made
 
@@ -78,7 +87,7 @@ class Limits:
             while not made.take(self._monotonic()):
                 index = len(made.slices)
                 ledger = made.group.ledgers[index]
-                await self._wait(made, ledger, made.group.rules[index])
+                made.slices.append(await self.lease(ledger, made.amounts[ledger.index], made.group.rules[index]))
         except BaseException:
             made.release()
             raise
@@ -105,7 +114,7 @@ class Limits:
         group = HolderGroup(tuple(self._of_caller(caller))) if self.is_on else _NOBODY
         if group.bounded:
             self._enter(group.bounded)
-        made = Reservation(group, _NOTHING, (1, 0, 0), prices, self._monotonic, self._unix(), [])
+        made = Reservation(group, _NOTHING, (1, 0, 0), prices, self, self._unix(), [])
         await self.complete(made)
         return made
 
@@ -121,7 +130,7 @@ class Limits:
         usd = usd_estimate(estimate, prices, target.name, unix)
         if usd is None and group.refusing_unpriced() is not None:
             return "spent"
-        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self._monotonic, unix, [])
+        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self, unix, [])
         for holder in group.bounded:
             holder.running += 1
         if not made.take(self._monotonic()):
@@ -164,30 +173,25 @@ class Limits:
             self._rates[target] = (*dearest(rates[0]), unix + _RATES_SECONDS)
         return usd or 0
 
-    async def _wait(self, made: Reservation, ledger: LeaseLedger, rules: Rules) -> None:
-        """Have a lease that carries the call, where there may be one. Raises OverLimit, StoreAway."""
-        amount = made.amounts[ledger.index]
-        for _ in range(2):
-            if self.leases.is_away or self._is_known_full(ledger, amount):
-                break
-            await self.leases.wait(ledger, amount)
-            if ledger.carries(amount, self._monotonic()):
-                return
-        if self._knows(ledger):
+    async def lease(self, ledger: LeaseLedger, amount: int, rules: Rules) -> str:
+        """Reserve an amount that the lease does not hold, where the limit has room; return its slice, or CHARGED.
+
+        Raises OverLimit, StoreAway.
+        """
+        slice_ = FULL if amount > ledger.limit.amount or self._is_known_full(ledger, amount) else UNKNOWN
+        if slice_ != FULL and not self.leases.is_away:
+            patience = _PATIENCE if rules.serves_without_store else _LONG_PATIENCE
+            slice_ = await self.leases.wait(ledger, amount, patience)
+        if slice_ == FULL:
             self._count(ledger.limit.level, ledger.limit.kind)
             raise limit_refusal(ledger, amount, self._monotonic(), self._unix())
-        if not rules.serves_without_store:
+        if slice_ == UNKNOWN and not rules.serves_without_store:
             raise StoreAway(f"the limits of {holder_text(ledger.limit)} cannot be checked now: try again later")
-        made.slices.append(CHARGED)
+        return slice_ or CHARGED
 
     def _is_known_full(self, ledger: LeaseLedger, amount: int) -> bool:
         """Return whether the store has just said that there is no room for as much, and when there is."""
-        is_fresh = bool(ledger.heard_at) and self._monotonic() < ledger.heard_at + _FRESH
-        return is_fresh and ledger.left() < amount and bool(ledger.frees_at or ledger.is_never)
-
-    def _knows(self, ledger: LeaseLedger) -> bool:
-        """Return whether the store was heard of a moment ago."""
-        return bool(ledger.heard_at) and self._monotonic() < ledger.heard_at + ledger.limit.window.lease
+        return self._monotonic() < ledger.heard_at + _FRESH and ledger.is_full(amount)
 
     def _count(self, level: str, kind: str) -> None:
         self.refused[level, kind] = self.refused.get((level, kind), 0) + 1

@@ -14,7 +14,7 @@ _NOUNS: Final = {"requests": "requests", "tokens": "tokens", "usd": "USD"}
 
 def limit_refusal(ledger: LeaseLedger, amount: int, now: float, unix: float) -> OverLimit:
     """Return the refusal of a call that wants an amount; `now` is monotonic, `unix` is now in Unix seconds."""
-    limit, never = ledger.limit, ledger.is_never or amount > ledger.limit.amount
+    limit, never = ledger.limit, amount > ledger.limit.amount
     seconds = None if never else max(0.1, ledger.frees_at - now if ledger.frees_at else _BUSY_SECONDS)
     at = unix + (seconds or 0.0)
     kind = limit.kind

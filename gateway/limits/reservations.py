@@ -3,15 +3,17 @@
 Every call passes here: the usual one, which its leases carry, takes a few steps for each ledger.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from gateway.calls import Attempt
-from gateway.errors import NOT_SENT, CallerError
+from gateway.errors import NOT_SENT, FailureKind, Forbidden
 from gateway.limits.estimates import CallEstimate, usd_estimate
 from gateway.limits.ledger import LeaseLedger, amount_index
-from gateway.limits.refusals import limit_refusal, unpriced_refusal
+from gateway.limits.refusals import unpriced_refusal
 from gateway.limits.rules import Rules
+from gateway.limits.speeds import Speeds
 from gateway.pricing import PriceBook
 from routing.chain import Target
 
@@ -60,20 +62,47 @@ class HolderGroup:
         return next((each for each, rules in pairs if each.index == USD and rules.refuses_unpriced), None)
 
 
+# Kinds of failures after which no provider sends a bill.
+_UNBILLED: frozenset[FailureKind | None] = NOT_SENT | {"connect", "status"}
+
+
+class Desk(Protocol):
+    """The limits of a replica, as its reservations need them."""
+
+    speeds: Speeds
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+
+    def lease(self, ledger: LeaseLedger, amount: int, rules: Rules) -> Awaitable[str]:
+        """Reserve what the lease does not hold, where the limit has room. Raises OverLimit, StoreAway."""
+
+
+class Hold(NamedTuple):
+    """An amount of one ledger that is held for a further attempt."""
+
+    ledger: LeaseLedger
+    slice: str
+    amount: int
+
+
 @dataclass(slots=True)
 class Reservation:
     """A call's hold of each ledger of its group. `slices` are those that it was taken from; there are fewer while some
-    have no lease that carries it. `unix` is the time of prices."""
+    have no lease that carries it. `unix` is the time of prices, `is_timed` says that the output grows with time: one
+    stream. `further` is held for attempts after the first."""
 
     group: HolderGroup
     estimate: CallEstimate
     amounts: Amounts
     prices: PriceBook
-    now: Callable[[], float]
+    desk: Desk
     unix: float
     slices: list[str]
+    is_timed: bool = False
     is_whole: bool = False
     is_settled: bool = False
+    further: list[Hold] = field(default_factory=list)
 
     def take(self, now: float) -> bool:
         """Reserve of one ledger after the other; False at the first whose lease does not carry the call."""
@@ -89,44 +118,47 @@ class Reservation:
         self.is_whole = True
         return True
 
-    def cover(self, attempts: Sequence[Attempt], target: Target) -> None:
-        """Reserve what one attempt more may take, beside those before it. Raises OverLimit, Forbidden.
+    async def cover(self, attempts: Sequence[Attempt], target: Target) -> None:
+        """Reserve what one attempt more may take, beside those before it. Raises OverLimit, Forbidden, StoreAway.
 
-        A failed attempt has given back its part, so a retry needs no more than the first one did.
+        An attempt that was not billed has given back its part, so what follows it needs no more than it did.
         """
-        usd = usd_estimate(self.estimate, self.prices, target.name, self.unix) if self.group.has_budget else 0
-        if usd is None and (budget := self.group.refusing_unpriced()) is not None:
-            raise unpriced_refusal(target.name, budget.limit)
-        _, tokens, nano = self._taken(attempts)
-        most = (1, tokens + self.estimate.input + self.estimate.output, nano + (usd or 0))
-        more: Amounts = (0, max(0, most[TOKENS] - self.amounts[TOKENS]), max(0, most[USD] - self.amounts[USD]))
-        now, taken = self.now(), list[LeaseLedger]()
-        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=True):
-            amount = more[ledger.index]
-            if not amount or slice_ == CHARGED:
-                continue
-            if slice_ != ledger.slice or not ledger.reserve(amount, now):
-                for each in taken:
-                    each.give_back(more[each.index], each.slice)
-                raise limit_refusal(ledger, amount, now, self.unix)
-            taken.append(ledger)
-        self.amounts = (1, self.amounts[TOKENS] + more[TOKENS], self.amounts[USD] + more[USD])
+        now, held = self.desk.now(), list[Hold]()
+        try:
+            for ledger, rules, amount in self._lacking(attempts, target):
+                slice_ = ledger.slice if ledger.reserve(amount, now) else await self.desk.lease(ledger, amount, rules)
+                if slice_ != CHARGED:
+                    held.append(Hold(ledger, slice_, amount))
+        except BaseException:
+            for each in held:
+                each.ledger.give_back(each.amount, each.slice)
+            raise
+        self.further += held
 
     def covers(self, attempts: Sequence[Attempt], target: Target) -> bool:
-        """Reserve the same for a hedge, which is not made where there is no room for it."""
+        """Reserve the same for a hedge, which is not made where the leases do not carry it."""
         try:
-            self.cover(attempts, target)
-        except CallerError:
+            lacking = self._lacking(attempts, target)
+        except Forbidden:
             return False
+        now = self.desk.now()
+        if not all(ledger.carries(amount, now) for ledger, _, amount in lacking):
+            return False
+        for ledger, _, amount in lacking:
+            ledger.reserve(amount, now)
+            self.further.append(Hold(ledger, ledger.slice, amount))
         return True
 
     def settle(self, attempts: Sequence[Attempt]) -> None:
         """Turn what is held into what the attempts took, and end. Once; later calls change nothing."""
         if self.is_settled:
             return
-        if len(attempts) == 1:  # as a rule, with its usage and its price
+        if len(attempts) == 1 and not self.further:  # as a rule, with its usage and its price
             attempt = attempts[0]
-            if (usage := attempt.usage) is not None and (nano := attempt.cost_nano_usd) is not None:
+            usage, nano = attempt.usage, attempt.cost_nano_usd
+            if usage is not None and nano is not None and not usage.estimated:
+                if self.is_timed:
+                    self.desk.speeds.note(attempt)
                 self._end((1, usage.input + usage.output, nano))
                 return
         self._end(self._taken(attempts))
@@ -141,32 +173,72 @@ class Reservation:
         if not self.is_settled:
             self._end(self.amounts)
 
+    def _lacking(self, attempts: Sequence[Attempt], target: Target) -> list[tuple[LeaseLedger, Rules, int]]:
+        """Return what is to be reserved of which ledgers for one attempt more. Raises Forbidden."""
+        usd = usd_estimate(self.estimate, self.prices, target.name, self.unix) if self.group.has_budget else 0
+        if usd is None and (budget := self.group.refusing_unpriced()) is not None:
+            raise unpriced_refusal(target.name, budget.limit)
+        _, tokens, nano = self._taken(attempts)
+        most = (1, tokens + self.estimate.input + self.estimate.output, nano + (usd or 0))
+        found = []
+        for ledger, rules, slice_ in zip(self.group.ledgers, self.group.rules, self.slices, strict=True):
+            held = self.amounts[ledger.index] + sum(each.amount for each in self.further if each.ledger is ledger)
+            if slice_ != CHARGED and (amount := most[ledger.index] - held) > 0:
+                found.append((ledger, rules, amount))
+        return found
+
     def _end(self, spent: Amounts) -> None:
         self.is_settled, amounts = True, self.amounts
-        left = (amounts[0] - spent[0], amounts[1] - spent[1], amounts[2] - spent[2])
-        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=False):
-            rest = left[ledger.index]
-            if rest >= 0 and slice_ is ledger.slice:  # as a rule: it is the lease that it was taken from
-                ledger.free += rest
-            elif slice_ is CHARGED:
-                ledger.take_beyond(spent[ledger.index], self.now())
-            else:
-                ledger.settle(amounts[ledger.index], slice_, spent[ledger.index], self.now())
+        if self.further:
+            self._end_further(spent)
+        else:
+            left = (amounts[0] - spent[0], amounts[1] - spent[1], amounts[2] - spent[2])
+            for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=False):
+                rest = left[ledger.index]
+                if rest >= 0 and slice_ is ledger.slice:  # as a rule: it is the lease that it was taken from
+                    ledger.free += rest
+                elif slice_ is CHARGED:
+                    ledger.take_beyond(spent[ledger.index], self.desk.now())
+                else:
+                    ledger.settle(amounts[ledger.index], slice_, spent[ledger.index], self.desk.now())
         for holder in self.group.bounded:
             holder.running -= 1
 
+    def _end_further(self, spent: Amounts) -> None:
+        """End with what is held for further attempts: of each ledger the first holds are used up first."""
+        for ledger, slice_ in zip(self.group.ledgers, self.slices, strict=True):
+            rest = spent[ledger.index]
+            first = Hold(ledger, slice_, 0 if slice_ == CHARGED else self.amounts[ledger.index])
+            for held in (first, *(each for each in self.further if each.ledger is ledger)):
+                used = min(rest, held.amount)
+                ledger.give_back(held.amount - used, held.slice)
+                rest -= used
+            ledger.take_beyond(rest, self.desk.now())
+
     def _taken(self, attempts: Sequence[Attempt]) -> Amounts:
-        """Return what attempts took, as far as it is known; its estimate of one that runs, or of which nobody says."""
+        """Return what attempts took, as their providers say; the most that may be billed where they have not said."""
         requests = tokens = nano = 0
         for attempt in attempts:
             requests |= attempt.failure not in NOT_SENT
-            if (usage := attempt.usage) is not None:
+            usage = attempt.usage
+            if usage is not None and not usage.estimated:
                 tokens += usage.input + usage.output
                 nano += self._cost(attempt)
-            elif attempt.failure is None:
-                tokens += self.estimate.input + self.estimate.output
-                nano += usd_estimate(self.estimate, self.prices, attempt.target, self.unix) or 0
+            elif attempt.failure not in _UNBILLED and (usage is not None or attempt.failure != "error_in_answer"):
+                most = self._most(attempt)
+                tokens += most.input + most.output
+                nano += usd_estimate(most, self.prices, attempt.target, self.unix) or 0
         return requests, tokens, nano
+
+    def _most(self, attempt: Attempt) -> CallEstimate:
+        """Return the most that an attempt took: of a stream that was left, what its target makes in that time."""
+        given, made = self.estimate
+        if (usage := attempt.usage) is None:
+            return self.estimate
+        if self.is_timed and attempt.ended_at and attempt.failure in (None, "overtaken"):
+            most = self.desk.speeds.most_output(attempt.target, attempt.ended_at - attempt.started_at)
+            made = int(min(made, most))
+        return CallEstimate(max(given, usage.input), max(made, usage.output))
 
     def _cost(self, attempt: Attempt) -> int:
         nano = attempt.cost_nano_usd

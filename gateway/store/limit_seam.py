@@ -10,4 +10,4 @@ class LimitSeam(Protocol):
     """A part of `Store`."""
 
     async def grant(self, limit: LimitId, question: Mapping[str, object]) -> Grant:
-        """Give back, charge and lease a limit in one step: see `limits.lua`. A repetition counts twice."""
+        """Give back, charge and lease a limit in one step: see `limits.lua`. A repetition changes nothing."""

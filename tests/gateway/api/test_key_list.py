@@ -94,7 +94,10 @@ async def test_the_use_of_every_replica_is_one(serve: Serve, agent: str) -> None
     limits = here.running.gateway.services.proxy.limits
     (holder,) = limits.named_holders()
     limit = holder.ledgers[0].limit
-    question = {"ask": 0, "least": 3, "back": {}, "charge": 0, "limit": 5, "seconds": 3600, "slice": 60, "lease": 30}
+    question = {
+        "ask": 0, "wants": [3], "back": {}, "charge": 0, "number": 1, "again": {},
+        "limit": 5, "seconds": 3600, "slice": 60, "lease": 30,
+    }  # fmt: skip
     await here.running.store.grant(limit.id, question)
 
     async def used() -> float:

@@ -5,41 +5,26 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
 import openai
 import pytest
 
-from gateway.limits.ledger import LeaseLedger
 from gateway.rehearsal.standin import ModelBehaviour
 from tests.gateway.api.doors import DOORS, HELLO, KEY, Door
 from tests.support.calling import Place, eventually, failing
 from tests.support.clients import run
+from tests.support.limiting import BEARER, NANO, PRICE, ledgers, limited
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN
 from tests.support.websockets import socket
 
 Serve = Callable[..., Awaitable[Place]]
-BEARER = {"authorization": f"Bearer {KEY}"}
-PRICE = {"target": "standin/good", "from": "2026-01-01", "input": 1.0, "output": 2.0}
 FORM = {"files": {"file": ("a.wav", b"x")}}
 ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
-NANO = 10**9
 SAID: list[Any] = HELLO
-
-
-def limited(limits: Mapping[str, Any], **gateway: Any) -> dict[str, Any]:
-    """`gateway.yaml` with one key that has these limits. Its name is new: counts outlive a test in the shared store."""
-    key = {"sha256": hashlib.sha256(KEY.encode()).hexdigest(), "limits": dict(limits)}
-    return {"keys": {f"app-{uuid.uuid4().hex[:8]}": key}, "prices": [PRICE], **gateway}
-
-
-def ledgers(here: Place, kind: str) -> list[LeaseLedger]:
-    """The ledgers of that kind that had a lease."""
-    leases = here.running.gateway.services.proxy.limits.leases
-    return [ledger for ledger in leases.ledgers() if ledger.limit.kind == kind]
 
 
 # Every endpoint that asks a provider: method, path, and what is sent; `agent` stands for the agent's name.
@@ -201,17 +186,6 @@ async def test_a_failure_gives_the_estimate_back(serve: Serve, stream: bool) -> 
     assert (await here.chat(headers=BEARER, stream=stream)).status_code >= 500
     (spent,), (requests,) = ledgers(here, "usd"), ledgers(here, "requests")
     await eventually(lambda: (spent.used(), requests.used()) == (0, 1))
-
-
-async def test_a_client_that_leaves_pays_what_was_said_to_it(serve: Serve) -> None:
-    """Its stream's tokens so far are counted, and not the rest of the estimate."""
-    here = await serve(gateway=limited({"tokens": "1000000/1h"}))
-    here.standin.behave("good", ModelBehaviour(chunk_seconds=0.05, chunks=1000))
-    url, body = f"{here.base_url}/chat/completions", here.body(stream=True, max_tokens=50_000)
-    async with here.http.stream("POST", url, json=body, headers=BEARER) as answer:
-        await anext(answer.aiter_bytes())
-    (ledger,) = ledgers(here, "tokens")
-    await eventually(lambda: 0 < ledger.used() < 2_000)
 
 
 async def test_a_model_without_a_price_is_refused_where_a_budget_says_so(serve: Serve) -> None:

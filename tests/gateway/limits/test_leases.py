@@ -1,13 +1,32 @@
 """Leases of a limit over many replicas: a model of the store's script under the real ledgers."""
 
 import random
+from dataclasses import dataclass
 
 import pytest
 
-from gateway.limits.ledger import LeaseLedger, Limit
+from gateway.limits.ledger import FULL, LeaseLedger, Limit
 from gateway.limits.windows import Calendar, Window
 from gateway.store.limits import Grant
 from tests.support.limit_model import Crew
+
+
+@dataclass
+class Patient:
+    """A call that waits for a lease."""
+
+    amount: int
+    told: str | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether nobody has told it anything."""
+        return self.told is None
+
+    def tell(self, slice_: str) -> None:
+        """Remember what it is told."""
+        self.told = slice_
+
 
 RUNS, STEPS = 200, 300  # of each window; `python -m tests.support.limit_model` makes 100,000
 DAY = 24 * 3600.0
@@ -24,6 +43,18 @@ def test_replicas_that_crash_never_spend_more_than_the_limit(seconds: float, amo
         worst, full = max(worst, crew.worst), full + (crew.worst > 0.7 * amount)
     assert worst <= amount
     assert full >= RUNS // 5, "runs come near the limit, so that the bound says something"
+
+
+def test_a_failover_costs_what_it_lost() -> None:
+    """A store that loses what it did last, again and again, is overspent by what it had granted in that time."""
+    limit, lost = Limit("key", "app", "usd", Window("24h", DAY), 20_000_000_000), 0
+    for seed in range(RUNS):
+        crew = Crew(limit, random.Random(seed), failovers=True)
+        for _ in range(STEPS):
+            crew.step()
+        assert crew.worst <= limit.amount + crew.lost
+        lost += crew.lost > 0
+    assert lost >= RUNS // 5, "so that the bound says something"
 
 
 def test_a_calendar_period_is_a_days_in_its_zone() -> None:
@@ -75,5 +106,51 @@ def test_a_call_that_took_more_than_its_estimate_is_charged() -> None:
     ledger.settle(8, "7", 15, 2.0)
     asked = ledger.question(3.0)
     assert (asked.charge, ledger.free) == (5, 0)
-    ledger.lose(asked)
-    assert ledger.question(4.0).charge == 5
+
+
+@pytest.mark.parametrize(("had", "charge"), [(0, 5), (1, 0)])
+def test_a_question_without_a_reply_is_told_again_unless_the_store_has_heard_of_it(had: int, charge: int) -> None:
+    """Its charge, and what it gave back, count once: the next reply says which question came before."""
+    ledger = LeaseLedger(Limit("key", "app", "usd", Window("24h", DAY), 1000))
+    ledger.back, ledger.charge = {"7": 3}, 5
+    ledger.lose(ledger.question(3.0))
+    second = ledger.question(4.0)
+    assert (second.back, second.charge) == ({}, 0), "nobody knows yet"
+    ledger.take(Grant(0, "7", 10, 0.0, 0.0, had), 4.0, second)
+    third = ledger.question(5.0)
+    assert (third.back, third.charge) == (({}, 0) if had else ({"7": 3}, charge))
+
+
+def test_what_a_failover_lost_is_told_again() -> None:
+    """A store that has heard of fewer questions than it answered is told of the others' grants, once."""
+    ledger = LeaseLedger(Limit("key", "app", "usd", Window("24h", DAY), 1000))
+    for number in range(1, 4):
+        ledger.take(Grant(10, "7", 0, 0.0, 0.0, number - 1), float(number), ledger.question(float(number)))
+    ledger.take(Grant(0, "8", 0, 0.0, 0.0, had=1), 5.0, ledger.question(5.0))
+    assert ledger.is_due(5.0)
+    told = ledger.question(5.0)
+    assert told.again == {"7": 20}
+    ledger.take(Grant(0, "8", 0, 0.0, 0.0, had=4), 5.1, told)
+    assert ledger.question(6.0).again == {}
+
+
+def test_who_waits_first_is_served_first() -> None:
+    """A call that came later gets its lease later, and one for which nothing is left is told so."""
+    ledger = LeaseLedger(Limit("key", "app", "requests", Window("1h", 3600.0), 10))
+    calls = [Patient(amount) for amount in (6, 5, 3)]
+    ledger.waiters.extend(calls)
+    asked = ledger.question(0.0)
+    assert asked.wants == [6, 5, 3]
+    ledger.take(Grant(9, "7", 9, 100.0, 0.0), 0.0, asked)
+    ledger.serve(0.0)
+    assert [call.told for call in calls] == ["7", FULL, "7"]
+
+
+def test_a_waiting_call_is_not_refused_while_there_is_room() -> None:
+    """What another call took from under it is asked for again; only the store's word refuses it."""
+    ledger = LeaseLedger(Limit("key", "app", "requests", Window("1h", 3600.0), 10))
+    asked = ledger.question(0.0)
+    ledger.waiters.append(call := Patient(1))
+    ledger.take(Grant(0, "7", 0, 0.0, 0.0), 0.0, asked)
+    ledger.serve(0.0)
+    assert call.is_waiting and ledger.is_due(0.0)

@@ -19,7 +19,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick soak demo serve lock sbom audit clean
+.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick soak demo serve lock dist sbom audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -88,6 +88,12 @@ lock: $(DEV) ## resolve pyproject.toml into the lock files (ARGS=--upgrade for n
 	$(OURS) | $(LOCK) pyproject.toml $(DEMO) --extra embedded --extra evals --excludes - -c requirements-dev.lock -o requirements.lock
 	$(LOCK) pyproject.toml --extra otel --extra redact -c requirements-dev.lock -o requirements-image.lock
 	echo hatchling | $(LOCK) - -c requirements-dev.lock -o requirements-build.lock
+
+# The digests depend on the sources and the commit's time alone: docs/releasing.md.
+dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+dist: $(DEV) ## both distributions, into dist/
+	$(BIN)/python -m hatchling build -d dist
+	cd gateway/rehearsal && ../../$(BIN)/python -m hatchling build -d ../../dist
 
 sbom: $(RELEASE) ## the bill of materials of the image, serinus.cdx.json, from its lock file
 	.venv-release/bin/python deploy/release/sbom.py

@@ -1,6 +1,7 @@
 """What every test may ask for: a real Redis, a store over it, an agent's name of its own, a gateway."""
 
 import gc
+import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -56,8 +57,13 @@ Serve = Callable[..., Awaitable[Place]]
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The URL of one private Redis for the whole run; do not stop it, do not empty it."""
-    server = EmbeddedRedis(tmp_path_factory.mktemp("redis"), log=lambda *_: None)
+    """The URL of one private Redis for the whole run; do not stop it, do not empty it.
+
+    TEST_STORE_SERVER names another server's program, such as that of Redis 6.2, in place of the bundled Valkey.
+    """
+    binary = os.environ.get("TEST_STORE_SERVER")
+    folder = tmp_path_factory.mktemp("redis")
+    server = EmbeddedRedis(folder, log=lambda *_: None, binary=Path(binary) if binary else None)
     yield await server.start()
     await server.stop()
 

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,9 +90,12 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> AsyncIterator[Served]:
-    """`serinus serve` with that configuration, on a free port; its logs lie beside the configuration."""
-    served = await start(folder, environ, name)
+async def serving(
+    folder: Path, environ: Mapping[str, str], name: str = "gateway", inside: Sequence[str] = ()
+) -> AsyncIterator[Served]:
+    """`serinus serve` with that configuration, on a free port; its logs lie beside the configuration. `inside` is a
+    command that runs it, such as a sandbox."""
+    served = await start(folder, environ, name, inside)
     try:
         await until_serving(served)
         yield served
@@ -100,13 +103,13 @@ async def serving(folder: Path, environ: Mapping[str, str], name: str = "gateway
         await served.kill()
 
 
-async def start(folder: Path, environ: Mapping[str, str], name: str = "gateway") -> Served:
+async def start(folder: Path, environ: Mapping[str, str], name: str = "gateway", inside: Sequence[str] = ()) -> Served:
     """The process, which may not be listening yet."""
     out, errors = folder.parent / f"{name}.log", folder.parent / f"{name}.err"
     surroundings = {**SURROUNDINGS, "SERINUS_LISTEN": "127.0.0.1:0", "SERINUS_CONFIG": str(folder), **environ}
     with out.open("wb") as stdout, errors.open("wb") as stderr:
         process = await create_subprocess_exec(
-            *SERINUS, "serve", stdout=stdout, stderr=stderr, env=surroundings, cwd=folder.parent
+            *inside, *SERINUS, "serve", stdout=stdout, stderr=stderr, env=surroundings, cwd=folder.parent
         )
     return Served(process, out, errors)
 

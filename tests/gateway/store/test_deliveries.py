@@ -21,19 +21,18 @@ async def taken(store: RedisStore, *agents: str, seconds: float = 5.0) -> list[s
 async def test_what_nobody_holds_is_taken_once(new_store: NewStore, agent: str) -> None:
     """As it was given, with its place; whoever took it holds it."""
     one, other = new_store(), new_store()
-    place = await one.escalate(agent, event("c-1"), held_seconds=0.05)
+    place = await one.escalate(agent, event("c-1"), held_seconds=600.0)
     assert await taken(other, agent) == []
-    await asyncio.sleep(0.06)
-    [delivery] = await other.take_deliveries(["nobody", agent], 100, 5.0)
+    await one.hold_deliveries(agent, ["c-1"], 0.0)
+    [delivery] = await other.take_deliveries(["nobody", agent], 100, 600.0)
     assert (delivery.agent, delivery.event, delivery.place) == (agent, event("c-1"), place)
     assert await taken(one, agent) == []
 
 
 async def test_whoever_delivers_holds_it(store: RedisStore, agent: str) -> None:
     """Again and again; what is settled is not held, and nothing is left of it."""
-    await store.escalate(agent, event("c-1"), held_seconds=0.05)
-    await store.hold_deliveries(agent, ["c-1", "c-2"], 5.0)
-    await asyncio.sleep(0.06)
+    await store.escalate(agent, event("c-1"), held_seconds=0.001)
+    await store.hold_deliveries(agent, ["c-1", "c-2"], 600.0)
     assert await taken(store, agent) == []
     await store.settle_delivery(agent, "c-1")
     await store.hold_deliveries(agent, ["c-1"], 0.0)

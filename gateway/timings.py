@@ -15,6 +15,7 @@ class Timings:
     flush: float = 0.1  # between two flushes of an agent's counts
     poll: float = 0.9  # between two looks at the records, on average: a fifth more is well within 1.5 s
     lease: float = 4.0  # some looks long, so that one slow look loses it to nobody; a dead holder is replaced after it
+    last_flush: float = 5.0  # for the counts at the stop, where the store is away: it may be back within that
     restart: float = 1.0  # before background work that met a bug begins again
 
     # What people are told, and what they reply.

@@ -58,7 +58,7 @@ class Controller:
         self._log = log
         self._draw = draw
         self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial, recorder.counts)
-        self._flush_seconds, self._poll_seconds = timings.flush, timings.poll
+        self._flush_seconds, self._poll_seconds, self._finish_seconds = timings.flush, timings.poll, timings.last_flush
         self._judge = Judge(store, table, timings.lease)
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
@@ -104,8 +104,13 @@ class Controller:
             self._flushing.clear()
 
     async def finish(self) -> None:
-        """A last flush, so that nothing that was counted is lost; what could not be brought in is logged."""
-        await self._each(self._flusher.agents(), self._flush)
+        """Flush what is left, again and again for some seconds while the store is away; log what is lost then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._finish_seconds):
+                await self._each(self._flusher.agents(), self._flush)
+                while left := self._flusher.agents():
+                    await asyncio.sleep(self._flush_seconds)
+                    await self._each(left, self._flush)
         if left := self._flusher.agents():
             self._log.error("counts_lost", agents=left)
 

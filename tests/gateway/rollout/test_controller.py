@@ -19,7 +19,7 @@ from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Table
 from gateway.store import Committed, connect
 from gateway.store.connect import MAX_IN_FLIGHT
-from gateway.timings import Timings
+from gateway.timings import USUAL, Timings
 from policies.rollout.rollout import reconcile
 from policies.rollout.state import State
 from tests.support.crowd import crowd
@@ -222,13 +222,24 @@ async def test_work_begins_again_after_its_end(replica: Replica, agent: str) -> 
     working.cancel()
 
 
+async def test_the_last_flush_waits_for_a_store_that_comes_back(replica: Replica, agent: str) -> None:
+    """A replica that is stopped just when the store restarts brings its counts in, each once."""
+    await replica.configure(agent_named(agent))
+    replica.fail(agent, "u")
+    replica.store.script("flush", deny, lose_reply, deny, agent=agent)
+    await replica.controller.finish()
+    snapshot = await replica.store.snapshot(agent)
+    assert snapshot.sides.canary.errors == 1
+
+
 async def test_what_cannot_be_flushed_at_the_end_is_logged(agent: str) -> None:
     """By the agent's name: its counts are gone."""
     out = io.BytesIO()
     log = logs.to(out)
     store, table = FaultyStore(connect("redis://127.0.0.1:1/0"), "replica"), Table()
     recorder = Recorder(log, Clock(monotonic, time))
-    replica = Replica(store, table, recorder, Controller(store, table, recorder, log))
+    timings = replace(USUAL, last_flush=0.2)
+    replica = Replica(store, table, recorder, Controller(store, table, recorder, log, timings=timings))
     replica.install(agent_named(agent))
     table.turn(agent, a_state())
     replica.fail(agent, "u")

@@ -1,6 +1,6 @@
 """Whether a fault in the journal explains what a client saw, by the promise of that fault."""
 
-from bench.soak.books import REACHES_BACK, UNSENT, Case
+from bench.soak.books import REACHES_BACK, RECOVERS_SECONDS, UNSENT, Case
 from bench.soak.clients import Result
 from bench.soak.journal import Journal
 from bench.soak.provider_faults import EVERY_TARGET
@@ -10,7 +10,6 @@ from bench.soak.world import World
 _LIMIT_CODES = ("rate_limit_exceeded", "insufficient_quota")
 # What the model said so: arguments of a tool are a text in most formats, and an answer may have nothing in it.
 _OWN_WORDS = {"bad_tool_arguments", "empty_choices"}
-_SETTLES = 3.0  # seconds after a fault of the store for which a limit may still refuse
 
 
 def explanation(result: Result, case: Case, world: World) -> str:
@@ -42,7 +41,7 @@ def _limit(result: Result, world: World) -> str:
         return ""
     if result.status == 429 and result.code in _LIMIT_CODES:
         return f"limit of {asked.key if asked.key == 'few' else CAPPED}"
-    away = world.journal.of("store", result.began - _SETTLES, result.ended)
+    away = world.journal.of("store", result.began - RECOVERS_SECONDS, result.ended)
     return "limit without a store" if result.status == 503 and away else ""
 
 

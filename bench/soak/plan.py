@@ -34,6 +34,7 @@ class Lane:
     """Faults of one kind in a row. Each comes once as often as its weight, in an order of chance, before any again."""
 
     def __init__(self, kind: Kind, seed: int, pace: float) -> None:
+        self.kind = kind
         self._rng = Random(f"{seed} {kind}")
         self._gap, self._pace = GAPS[kind], pace
         self._faults = [each for each in FAULTS.values() if each.kind == kind for _ in range(each.weight)]

@@ -1,7 +1,7 @@
 """Promises held against a run: each is a row with what was measured, and whether it holds."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from bench.soak.provider_faults import model_of
 from bench.soak.report import Row
 from bench.soak.run import Era, Ran
 from bench.soak.settings import ADMIN, CAPPED, CAPPED_MODEL, FEW_REQUESTS, FEW_SECONDS, KEYS, PROVIDER_KEY
+from gateway.errors import NOT_SENT
 from gateway.rehearsal.standin import EndedCall
 from gateway.store import verify
 
@@ -182,12 +183,18 @@ def decisions(seen: Evidence) -> Row:
 
 def few(seen: Evidence) -> Row:
     """The key with few requests had no more in any window, but for a store that was erased."""
-    times = sorted(line["at"] - line["latency"] for line in seen.calls if line["caller"] == "few")
+    asked = [line for line in seen.calls if line["caller"] == "few" and _was_asked(line)]
+    times = sorted(line["at"] - line["latency"] for line in asked)
     erased = [entry.since for entry in seen.world.journal.entries if entry.fault == "store emptied"]
     fullest = max((_within(times, at, erased) for at in times), default=0)
     return Row(
         f"most requests of a limited key in {FEW_SECONDS} s", f"{fullest} of {FEW_REQUESTS}", fullest <= FEW_REQUESTS
     )
+
+
+def _was_asked(line: Mapping[str, Any]) -> bool:
+    """Return whether a provider was asked: a call that its circuit refused takes nothing of a limit."""
+    return any(failure not in NOT_SENT for _, _, failure in line["attempts"])
 
 
 def _within(times: Sequence[float], begins: float, erased: Sequence[float]) -> int:
@@ -240,8 +247,9 @@ def seen_by_faults(seen: Evidence) -> Row:
 
 
 def latency(seen: Evidence) -> Row:
-    """A call's time while the store is away, beside its time otherwise: measured, on a machine that others share."""
+    """A call's time while the store is away, beside its time otherwise; calls under a limit wait for their lease."""
     sound = [case.lines[0] for case in seen.cases.values() if len(case.lines) == 1 and _is_plain(case)]
+    sound = [line for line in sound if line["caller"] == "app" and line["agent"] != CAPPED]
     journal = seen.world.journal
     away = [line["latency"] for line in sound if journal.of("store", line["at"] - line["latency"], line["at"])]
     usual = [line["latency"] for line in sound if not journal.of("store", line["at"] - line["latency"], line["at"])]

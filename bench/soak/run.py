@@ -18,6 +18,7 @@ from gateway.rehearsal.standin import ModelBehaviour
 
 ERA_SECONDS = 100.0
 CALLERS = 10
+STRUCK_PART = 0.5  # of the eras have faults of replicas; in the others both live on, so that their memory is judged
 REST_SECONDS = 30.0  # until the store must have all
 _SHORT = 60.0  # seconds; a shorter run draws its faults faster
 _SPENDS_USD = 0.00012  # a second: about half of what the callers of `capped` would spend
@@ -57,21 +58,22 @@ async def run(folder: Path, seed: int, seconds: float) -> Ran:
         lanes = [Lane(kind, seed, min(1.0, max(0.15, seconds / _SHORT / 4))) for kind in GAPS]
         count = max(2, round(seconds / ERA_SECONDS))
         for number in range(count):
-            await _live(ran, lanes, seconds / count, number)
+            await _live(ran, lanes, seconds / count, number, is_quiet=number >= max(2, count * STRUCK_PART))
         await _look(ran)
         for name in REPLICAS:
             await made.end(name)
     return ran
 
 
-async def _live(ran: Ran, lanes: Sequence[Lane], seconds: float, number: int) -> None:
-    """One era."""
+async def _live(ran: Ran, lanes: Sequence[Lane], seconds: float, number: int, is_quiet: bool) -> None:
+    """One era; no replica is struck in a quiet one."""
     made, over, since = ran.world, asyncio.Event(), time()
     before = ran.eras[-1].total if ran.eras else await _total(made)
     rngs = [Random(f"{ran.seed} {number} {each}") for each in range(CALLERS)]
     calling = [asyncio.create_task(ran.callers.call_on(rng, over)) for rng in rngs]
     files = asyncio.Lock()
-    striking = [asyncio.create_task(_strike(ran, lane, files, over, number % 2 == 1)) for lane in lanes]
+    chosen = [lane for lane in lanes if lane.kind != "replica" or not is_quiet]
+    striking = [asyncio.create_task(_strike(ran, lane, files, over, number % 2 == 1)) for lane in chosen]
     sampling = asyncio.create_task(_sample(ran))
     await asyncio.sleep(seconds)
     over.set()

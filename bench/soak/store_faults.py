@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 from bench.soak.faults import Scene, fault
+from tests.support.redis_servers import until
 
 _PROMISE = "no failed call; counts resume, nothing counted twice, nothing lost of what was buffered"
 SLOW_SECONDS = 0.1  # each way
@@ -15,6 +16,7 @@ async def store_killed(scene: Scene, seconds: float) -> None:
     await scene.world.store.kill()
     await asyncio.sleep(seconds)
     await scene.world.store.start()
+    await until(scene.world.store_answers)
 
 
 @fault("store", _PROMISE)

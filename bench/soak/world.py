@@ -11,12 +11,14 @@ from random import Random
 from time import time
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from bench.soak.journal import Journal
 from bench.soak.settings import ADMIN, PROVIDER_KEY, files
 from bench.soak.store import StoreProxy
 from gateway.rehearsal.standin import EndedCall, Standin
 from tests.support.processes import Served, start, until_serving
-from tests.support.redis_servers import ExternalRedis
+from tests.support.redis_servers import ExternalRedis, ask_server
 from tests.support.running import write
 
 REPLICAS = ("one", "two")
@@ -114,6 +116,14 @@ class World:
         if reply.status != 200:
             raise ValueError(f"{method} {path}: {reply.status} {reply.body.decode()}")
         return json.loads(reply.body)
+
+    async def store_answers(self) -> bool:
+        """Whether the store serves; while it loads its file it answers with errors."""
+        try:
+            await ask_server(self.store.port, "PING")
+        except RedisError:
+            return False
+        return True
 
     def sample(self, calls: int) -> None:
         """Note what each replica holds now."""

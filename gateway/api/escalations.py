@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from time import time
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 
 from gateway.api.admin import AdminEndpoint
 from gateway.api.endpoint import Endpoint, caller_of, header, read_small, send_json
+from gateway.api.query import read_query
 from gateway.calls import Caller
 from gateway.errors import CallerError, NotFound, Unauthenticated
 from gateway.handover.escalation_view import ConversationView, EscalationView, ReplyView
@@ -43,7 +43,7 @@ class EscalationList(AdminEndpoint):
     """A page of the conversations of all agents, or of `?agent=`, newest first and without what was said in them."""
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
+        query = read_query(scope, ("agent", "limit", "before"))
         agent = query.get("agent")
         if agent is not None and self.services.table.entry(agent) is None:
             raise NotFound(f"there is no agent {agent!r}")

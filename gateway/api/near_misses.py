@@ -40,6 +40,10 @@ _ENDPOINTS: tuple[tuple[str, FormatName], ...] = (
     *((path, CHAT) for path in _OWN),
 )
 _VERBS = {verb.lower(): side for side in CLIENTS.values() for verb in side.door.verbs}
+# The formats whose verbs end a path of a model, for paths that other formats' endpoints would take as well.
+_OWNERS_OF_VERBS: Mapping[str, FormatName] = {
+    verb: side.name for side in CLIENTS.values() if side.others is not None for verb in side.others.verbs
+}
 _OWNERS = sorted(
     ((side.door.owns, side.name) for side in CLIENTS.values() if side.door.owns is not None),
     key=lambda owner: -len(owner[0]),  # the closest first
@@ -100,7 +104,9 @@ class NearMisses:
 
     async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         path = scope["path"]
-        if meant := meant_by(path, scope["method"]):
+        if (owner := _OWNERS_OF_VERBS.get(path.rpartition(":")[2])) is not None:
+            await self._others[owner](scope, receive, send)
+        elif meant := meant_by(path, scope["method"]):
             await self._nothing[meant.format](scope, receive, send)
         elif owner := _owner(path, scope):
             await self._others[owner](scope, receive, send)

@@ -44,6 +44,7 @@ _REFUSED: Mapping[Labelling, str] = {
 _TOO_LATE = "That label counts already and cannot be taken back."
 _OVER = "Your time with this answer is over; it waits again."
 _NONE = "none"  # in a query: there was no pair
+_KINDS = ("", "single", "pair")
 NOTHING_MORE: Mapping[str, str] = {}
 _NO_PAIR = "No two answers that wait, one of each arm, have questions that are alike."
 
@@ -120,7 +121,7 @@ class ReviewStart(ReviewEndpoint):
         agent = self.agent(scope)
         if scope["method"] == "POST":
             form = await read_form(scope, receive, _MOST_BYTES)
-            await take(self, scope, send, agent, form.get("kind", ""), "", here=f"{_segment(scope, -1)}/")
+            await take(self, scope, send, agent, _kind(form), "", here=f"{_segment(scope, -1)}/")
             return
         given = read_query(scope, ("after", _NONE))
         await show_start(self, scope, send, agent, given.get("after", ""), _NO_PAIR if _NONE in given else "")
@@ -137,7 +138,7 @@ class ReviewLease(ReviewEndpoint):
             await self._show(scope, send, agent, lease)
             return
         form = await read_form(scope, receive, _MOST_BYTES)
-        desk, kind = self.services.reviews.desk, form.get("kind", "")
+        desk, kind, labels = self.services.reviews.desk, _kind(form), _labels(form)
         try:
             if form.get("do") == "undo":
                 if not await desk.undo(agent, lease):
@@ -147,21 +148,25 @@ class ReviewLease(ReviewEndpoint):
                 await desk.skip(agent, lease)
                 await take(self, scope, send, agent, kind, "", here="")
             else:
-                await self._label(scope, send, agent, lease, form)
+                await self._label(scope, send, agent, lease, labels, kind)
         except ReviewRefused as error:
             if not wants_html(scope):
                 raise
             await show_start(self, scope, send, agent, "", error.message, error.status)
 
-    async def _label(self, scope: Scope, send: Send, agent: str, lease: str, form: Mapping[str, str]) -> None:
+    async def _label(
+        self, scope: Scope, send: Send, agent: str, lease: str, given: Sequence[tuple[LabelName, str]], kind: str
+    ) -> None:
         reviews = self.services.reviews
-        labels = [(label, await self._redact(agent, comment)) for label, comment in _labels(form)]
+        if not given:
+            raise _unlabelled(0)
+        labels = [(label, await self._redact(agent, comment)) for label, comment in given]
         labelling = await reviews.desk.label(agent, lease, labels, self.by(scope))
         if labelling in _REFUSED:
             raise ReviewRefused(_REFUSED[labelling])
         reviews.counter.expect(agent, reviews.desk.timings.review_undo)
         if wants_html(scope):
-            await take(self, scope, send, agent, form.get("kind", ""), lease, here="")
+            await take(self, scope, send, agent, kind, lease, here="")
         else:
             await send_json(send, open_review(agent, await reviews.desk.open(agent, lease)))
 
@@ -278,16 +283,26 @@ async def _lead(send: Send, address: str, after: str, more: Mapping[str, str] = 
 def _labels(form: Mapping[str, str]) -> list[tuple[LabelName, str]]:
     """Return the labels of a form in the order of its answers, with their comments. Raises CallerError."""
     found: list[tuple[LabelName, str]] = []
-    while (written := form.get(f"label-{len(found)}")) is not None and len(found) < 2:
-        label = next((each for each in LABELS if each == written), None)
-        if label is None:
+    for number in range(2):
+        if (written := form.get(f"label-{number}")) is None:
             break
-        found.append((label, _comment(form.get(f"comment-{len(found)}", ""))))
-    if not found:
-        raise CallerError(
-            f"Say {', '.join(LABELS[:-1])} or {LABELS[-1]} of each answer; nothing was labelled.", param="label-0"
-        )
+        if (label := next((each for each in LABELS if each == written), None)) is None:
+            raise _unlabelled(number)
+        found.append((label, _comment(form.get(f"comment-{number}", ""))))
     return found
+
+
+def _unlabelled(number: int) -> CallerError:
+    said = f"Say {', '.join(LABELS[:-1])} or {LABELS[-1]} of each answer; nothing was labelled."
+    return CallerError(said, param=f"label-{number}")
+
+
+def _kind(form: Mapping[str, str]) -> str:
+    """Return what a form asks for next: one answer, or a pair of two. Raises CallerError."""
+    kind = form.get("kind", "")
+    if kind not in _KINDS:
+        raise CallerError("'kind' must be single or pair; nothing was taken or labelled", param="kind")
+    return kind
 
 
 def _comment(text: str) -> str:

@@ -8,12 +8,12 @@ from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
 from gateway.openapi.operation import (
+    ANYTHING,
     EVENTS,
     FORM,
     JSON,
     LIST,
     OBJECT,
-    TEXT,
     Json,
     Method,
     Operation,
@@ -27,7 +27,7 @@ _ANY_BODY = {JSON: OBJECT, "multipart/form-data": OBJECT, FORM: OBJECT}
 _NAMES_AGENT = "an agent, an alias, a plain model (`provider/model`), or `agent@version`"
 _MODEL: Json = {"type": "string", "description": _NAMES_AGENT}
 _AGENT = Parameter("model", f"The agent whose provider is asked: {_NAMES_AGENT}.")
-_SENT_ON = {200: Returns("The provider's answer.", {JSON: {}, EVENTS: TEXT, "application/octet-stream": {}})}
+_SENT_ON = {200: Returns("The provider's answer.", {JSON: {}, EVENTS: ANYTHING, "application/octet-stream": {}})}
 
 _KEPT: tuple[tuple[Method, str, str, tuple[Parameter, ...]], ...] = (
     ("get", "", "Read an answer at the account that keeps it.",
@@ -50,7 +50,7 @@ def call_operations() -> Iterator[Operation]:
         ("embeddings", "input", "Make embeddings at a provider of OpenAI's formats."),
     ):
         wanted: Json = {"type": "object", "properties": {"model": _MODEL, member: {}}, "required": ["model"]}
-        contents = {JSON: OBJECT, EVENTS: TEXT}
+        contents = {JSON: OBJECT, EVENTS: ANYTHING}
         yield Operation(
             "post", f"/v1/{name}", says, "calls", "caller", {200: Returns("The answer.", contents)},
             body={JSON: wanted}, refusals=(404, 429), relays=True,
@@ -74,7 +74,7 @@ def _generation(side: ClientSide) -> Iterator[Operation]:
                 "post", _written(path) + (f":{verb}" if verb else ""),
                 f"Call an agent in the format of {door.title}."
                 + (" `GET` with an upgrade opens a WebSocket." if door.tries_websocket else ""),
-                "calls", "caller", {200: Returns("The answer, whole or as a stream.", {JSON: OBJECT, EVENTS: TEXT})},
+                "calls", "caller", {200: Returns("The answer, whole or streamed.", {JSON: OBJECT, EVENTS: ANYTHING})},
                 body={JSON: _wanted(door, names_model="{" not in path)}, refusals=(404, 409, 429),
                 dialect=side.name, relays=True,
             )  # fmt: skip

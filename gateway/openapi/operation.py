@@ -21,6 +21,7 @@ Access = Literal["caller", "reader", "admin", "form", "metrics", "anyone"]
 
 JSON, HTML, FORM = "application/json", "text/html", "application/x-www-form-urlencoded"
 EVENTS = "text/event-stream"
+ANYTHING: Json = {}
 TEXT: Json = {"type": "string"}
 OBJECT: Json = {"type": "object"}
 LIST: Json = {"type": "array"}

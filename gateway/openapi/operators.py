@@ -7,6 +7,7 @@ from gateway.history.view import HistoryView
 from gateway.judging.batch_view import JudgeBatchView
 from gateway.limits.limit_view import KeysView
 from gateway.openapi.operation import (
+    ANYTHING,
     EVENTS,
     JSON,
     OBJECT,
@@ -72,7 +73,7 @@ OPERATORS = (
               parameters=(_SINCE, _UNTIL, Parameter("step", "The time from point to point, in seconds or as `5m`."))),
     Operation("get", "/status/events", "Follow a page of the status by server-sent events.", "operators", "reader",
               {200: Returns("What changes on the page; the status of an agent of that name, where no browser asks.",
-                           {EVENTS: TEXT, JSON: StatusView})},
+                           {EVENTS: ANYTHING, JSON: StatusView})},
               parameters=(Parameter("agent", "The agent of the page."), Parameter("range", "As of the page."),
                           Parameter("filter", "As of the page."), Parameter("trouble", "As of the page."),
                           Parameter("state", "The id of the last event, as `Last-Event-ID`.")), refusals=(404,)),

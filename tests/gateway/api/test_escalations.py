@@ -86,6 +86,7 @@ async def test_pages_of_the_list(served: Served) -> None:
         "before=x",
         "before=1-2",
         f"before={'9' * 5000}-0-a",
+        "agnet=mistyped",
     ):
         status, error = await served.get(f"?{query}")
         assert (status, error["error"]["param"]) == (400, query.partition("=")[0])

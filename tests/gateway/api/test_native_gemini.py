@@ -46,7 +46,14 @@ async def test_files_and_caches_go_to_googles_account(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1beta/models/x:asyncBatchEmbedContent", "/v1beta/tunedModels", "/upload/v1beta/other", "/v1beta/other"]
+    "path",
+    [
+        "/v1beta/models/x:asyncBatchEmbedContent",
+        "/v1beta/tunedModels",
+        "/upload/v1beta/other",
+        "/v1beta/other",
+        "/v1/models/x%0A:embedContent",
+    ],
 )
 async def test_all_else_is_a_404_in_googles_dialect(serve: Serve, path: str) -> None:
     """What is not forwarded."""

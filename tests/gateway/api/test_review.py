@@ -242,6 +242,9 @@ async def test_a_label_that_counts_tells_the_version(tmp_path: Path, redis_url: 
     [
         ({}, 400, "Say bad, unsure or good"),
         ({"label-0": "best"}, 400, "Say bad, unsure or good"),
+        ({"label-0": "good", "label-1": "best"}, 400, "Say bad, unsure or good"),
+        ({"label-0": "good", "kind": "triple"}, 400, "single or pair"),
+        ({"do": "skip", "label-0": "best"}, 400, "Say bad, unsure or good"),
         ({"label-0": "good", "label-1": "good"}, 409, "waits no longer"),
         ({"label-0": "good", "comment-0": "x" * 1_001}, 400, "at most 1,000 characters"),
     ],

@@ -46,13 +46,14 @@ class StatusReading:
         services = self._services
         agents = await services.status.agents(names)
         error, store_error = services.config_error(), services.controller.store_error
+        risks = services.controller.risks.found if reader is OPEN else ()
         if reader is not OPEN:
             error, store_error = error and _REFUSED, store_error and _AWAY
         gateway = GatewayView(
             version=__version__,
             replica=services.replica,
             config=ConfigView(services.runtime.digest, timestamp(services.loaded_at), error),
-            store=StoreView(services.backend, services.controller.store_ok, store_error),
+            store=StoreView(services.backend, services.controller.store_ok, store_error, risks),
             circuits=self._circuits(reader),
             shadows=services.proxy.shadows.view(),
             refused=dict(services.refusals.counts),

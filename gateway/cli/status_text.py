@@ -97,6 +97,7 @@ def _gateway(view: StatusView) -> Iterator[TextRow]:
     )
     if why := gateway.store.error:
         yield TextRow(why, "red")
+    yield from (TextRow(f"store at risk: {risk}", "yellow") for risk in gateway.store.risks)
     if error := gateway.config.error:
         yield TextRow("configuration refused, the previous one is in use:", "red")
         yield from (TextRow(line, "red") for line in error.split("\n"))

@@ -16,7 +16,8 @@ from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.runtime import Channel
 from gateway.store import EMBEDDED
-from gateway.store.examination import StoreFault, examine_embedded, examine_remote
+from gateway.store.examination import examine_embedded, examine_remote
+from gateway.store.server_faults import StoreFault
 from routing.chain import Target
 from routing.models import ModelPattern
 

@@ -18,7 +18,9 @@ def health(gateway: GatewayView) -> Markup:
 
 def _facts(gateway: GatewayView) -> Iterator[tuple[str, Markup]]:
     store, config = gateway.store, gateway.config
-    if store.ok:
+    if store.ok and store.risks:
+        yield "store", joined((chip("watching", "at risk"), f" {store.backend}: {'. '.join(store.risks)}"))
+    elif store.ok:
         yield "store", joined((chip("fine", "ok"), f" {store.backend}"))
     else:
         why = f": {store.error}" if store.error else ""

@@ -17,6 +17,7 @@ from gateway.rollout.parties import callers_by_party
 from gateway.rollout.recorder import Recorder
 from gateway.rollout.rollout_records import RolloutRecords
 from gateway.rollout.store_health import EVERY_AGENT
+from gateway.rollout.store_risks import StoreRisks
 from gateway.rollout.table import Table
 from gateway.runtime import Runtime
 from gateway.store.memory import Memory
@@ -63,6 +64,7 @@ class Controller:
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
         self.outages = Outages(store, table, self.records, self._flusher, log)
+        self.risks = StoreRisks(store, log)
         self._flushing: set[str] = set()
         self._unreconciled: set[str] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -99,6 +101,7 @@ class Controller:
                 self._tasks.create_task(self._flush_on_request())
                 self._tasks.create_task(self._poll_regularly())
                 self._tasks.create_task(self._follow_turns())
+                self._tasks.create_task(self.risks.look_for_ever())
         finally:
             self._tasks = None
             self._flushing.clear()

@@ -230,11 +230,12 @@ class ConfigView:
 
 @dataclass(frozen=True, slots=True)
 class StoreView:
-    """The store as this replica reaches it; `error` says why it does not."""
+    """The store as this replica reaches it; `error` says why it does not, `risks` what may lose records later."""
 
     backend: str
     ok: bool
     error: str | None
+    risks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,12 @@ if (redis.call('HGET', KEYS[1], 'epoch') or '0') ~= ARGV[1] then
   return {0, redis.call('HGETALL', KEYS[1])}
 end
 
+local refusal = refuse_unpermitted({
+  {'XREVRANGE', KEYS[2], '+', '-'}, {'XADD', KEYS[2], '*', 'event', ''}, {'XGROUP', 'CREATE', KEYS[2], ARGV[6], '0'},
+  {'DEL', KEYS[1]}, {'HSET', KEYS[1], 'changed_at', now},
+})
+if refusal then return refusal end
+
 -- The id, number and hash of the latest event; an empty stream, or one from before the chain, begins it.
 local function head()
   local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1] or {'0', {}}

@@ -4,7 +4,6 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from time import time
 from typing import Any
@@ -19,20 +18,15 @@ from gateway.store.faults import FAILURES
 from gateway.store.permissions import acl_line
 from gateway.store.redis import RedisStore
 from gateway.store.server_binary import EmbeddedRedisFailed, Release, bundled_binary, identify
+from gateway.store.server_faults import StoreFault, infos, server_faults
 
-_OLDEST = (6, 2)
-_FULL = 0.9  # share of the memory limit
 _SKEW_SECONDS = 5.0
 _AGENT = "doctor"  # whose keys the probe uses, and leaves none
-
-
-@dataclass(frozen=True, slots=True)
-class StoreFault:
-    """A fault of the store, and the remedy. `is_fatal` says that the store cannot be used."""
-
-    message: str
-    do: str
-    is_fatal: bool = True
+_UNKNOWN = StoreFault(
+    "its user may not read INFO, so memory and persistence are not known",
+    "see yourself that maxmemory-policy is noeviction and that the server persists",
+    is_fatal=False,
+)
 
 
 async def examine_remote(url: str) -> tuple[str, list[StoreFault]]:
@@ -47,13 +41,15 @@ async def examine_remote(url: str) -> tuple[str, list[StoreFault]]:
             return "", [StoreFault(str(error), "check user, password and kind of URL in `store`")]
         except StoreAway as error:
             return "", [StoreFault(str(error), "check host, port and TLS (rediss://) in `store`, and the network")]
-        info = await _info(client)
-        faults = list(_server_faults(info))
+        nodes = await _infos(client)
+        faults = list(dict.fromkeys(fault for node in nodes for fault in server_faults(node)))
+        if not nodes:
+            faults.append(_UNKNOWN)
         try:
             await store.probe(_AGENT)
         except StoreAway as error:
             faults.append(StoreFault(str(error), f"let its user do what Serinus needs: {acl_line()}"))
-        return _name(info), faults + await _clock_faults(client)
+        return _name(nodes[0] if nodes else {}), faults + await _clock_faults(client)
     finally:
         await store.aclose()
 
@@ -90,46 +86,17 @@ def _folder_faults(data: Path) -> Iterator[StoreFault]:
         yield StoreFault(f"every user of this host may replace {place}", do, is_fatal=False)
 
 
-async def _info(client: Redis | RedisCluster) -> Mapping[str, Any]:
-    """Return the server's INFO, of one node of a cluster; empty where the user may not ask, as ours need not."""
+async def _infos(client: Redis | RedisCluster) -> list[Mapping[str, Any]]:
+    """Return the server's INFO, of each primary of a cluster; nothing where the user may not ask."""
     with suppress(*FAILURES):
-        if isinstance(client, RedisCluster):
-            return await client.info(target_nodes=client.get_random_node())
-        return await client.info()
-    return {}
+        return await infos(client)
+    return []
 
 
 def _name(info: Mapping[str, Any]) -> str:
     if "valkey_version" in info:
         return f"Valkey {info['valkey_version']}"
     return f"Redis {info['redis_version']}" if "redis_version" in info else "a server"
-
-
-def _server_faults(info: Mapping[str, Any]) -> Iterator[StoreFault]:
-    if not info:
-        do = "see yourself that maxmemory-policy is noeviction and that the server persists"
-        yield StoreFault("its user may not read INFO, so memory and persistence are not known", do, is_fatal=False)
-        return
-    version = str(info.get("redis_version", "0"))
-    if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < _OLDEST:
-        yield StoreFault(f"Redis {version} is too old", "use Redis 6.2 or later, or Valkey")
-    if info.get("role") not in ("master", None):
-        yield StoreFault("it is a replica, which takes no writes", "name the primary, or use redis+sentinel://")
-    limit, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
-    policy = info.get("maxmemory_policy", "noeviction")
-    if limit and policy != "noeviction":
-        message = f"its eviction policy is {policy}: under memory pressure it deletes rollouts and audit events"
-        yield StoreFault(
-            message, "CONFIG SET maxmemory-policy noeviction, and in its configuration file", is_fatal=False
-        )
-    if limit and used > _FULL * limit:
-        yield StoreFault(f"its memory is {used / limit:.0%} full", "raise maxmemory", is_fatal=False)
-    if info.get("aof_enabled") == 0 and not info.get("rdb_last_save_time"):
-        yield StoreFault(
-            "it keeps nothing on disk", "switch on appendonly, or a restart forgets rollouts", is_fatal=False
-        )
-    if info.get("aof_last_write_status") == "err" or info.get("rdb_last_bgsave_status") == "err":
-        yield StoreFault("its last write to disk failed", "look at its disk and its log")
 
 
 async def _clock_faults(client: Redis | RedisCluster) -> list[StoreFault]:

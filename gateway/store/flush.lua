@@ -290,6 +290,13 @@ local function apply()
 end
 
 if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[2]) or '0') then
+  local refusal = refuse_unpermitted({
+    {'HINCRBY', TALLY, 'field', '1'}, {'HSET', EVIDENCE, 'field', '1'}, {'HSETNX', EVIDENCE, 'field', '1'},
+    {'RENAME', OPEN, ENDED}, {'HGET', EVIDENCE, 'field'}, {'HGETALL', EVIDENCE}, {'HDEL', EVIDENCE, 'field'},
+    {'HLEN', EVIDENCE},
+    {'SADD', UNITS, 'member'}, {'SCARD', UNITS}, {'EXISTS', EVIDENCE}, {'EXPIRE', EVIDENCE, '1'}, {'DEL', EVIDENCE},
+  })
+  if refusal then return refusal end
   -- The first write: where the server refuses writes (full, read only), it refuses here, before anything was counted.
   redis.call('SET', KEYS[2], ARGV[1], 'EX', limits.remember)
   apply()

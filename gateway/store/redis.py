@@ -54,6 +54,7 @@ from gateway.store.seam import (
     Notice,
     Snapshot,
 )
+from gateway.store.server_faults import RiskStore
 from gateway.store.sums import components, decode_sides, encode_batch
 from gateway.store.verdicts import KeptVerdicts
 from gateway.timings import USUAL, Timings
@@ -98,6 +99,7 @@ class RedisStore(
     LimitStore,
     ReceiverStore,
     ReviewKeeping,
+    RiskStore,
 ):
     """Implements `Store` over a client of `connect`, which it closes with itself.
 

@@ -20,12 +20,12 @@ class Script:
 
 
 READ = Script.load("read.lua")
-FLUSH = Script.load("history.lua", "costs.lua", "failures.lua", "turns.lua", "flush.lua")
+FLUSH = Script.load("permitted.lua", "history.lua", "costs.lua", "failures.lua", "turns.lua", "flush.lua")
 RECENT = Script.load("recent.lua")
 INTERVALS = Script.load("intervals.lua")
 DAYS = Script.load("days.lua")
 EVIDENCE = Script.load("evidence.lua")
-COMMIT = Script.load("commit.lua")
+COMMIT = Script.load("permitted.lua", "commit.lua")
 ALERTS = Script.load("alerts.lua")
 GRANT = Script.load("limits.lua")
 LEASE = Script.load("lease.lua")

@@ -19,6 +19,7 @@ from gateway.store.intervals import RecentCells
 from gateway.store.key_uses import KeyUseSeam
 from gateway.store.limit_seam import LimitSeam
 from gateway.store.review_seam import ReviewStore
+from gateway.store.server_faults import RiskSeam
 from gateway.store.trace_seam import TraceStore
 from gateway.store.verdict_seam import VerdictStore
 from policies.evidence.evidence import ArmEvidence
@@ -183,8 +184,8 @@ class Notice:
 
 
 class Store(
-    AlertSeam, ContentStore, HandoverSeam, HistoryStore, KeyUseSeam, LimitSeam, ReviewStore, TraceStore, VerdictStore,
-    Protocol,
+    AlertSeam, ContentStore, HandoverSeam, HistoryStore, KeyUseSeam, LimitSeam, ReviewStore, RiskSeam, TraceStore,
+    VerdictStore, Protocol,
 ):  # fmt: skip
     """The shared state. One implementation: Redis, embedded or remote."""
 

@@ -53,15 +53,19 @@ async def test_a_replica_takes_no_writes(tmp_path: Path) -> None:
 
 
 async def test_a_user_who_may_too_little(tmp_path: Path) -> None:
-    """The missing command is named; the remedy is the user's whole line. The user we print has no fault but INFO."""
+    """The missing command is named; the remedy is the user's whole line. The user we print has no fault; without INFO,
+    memory and persistence are not known."""
     (data,) = make_folders(tmp_path / "redis", 1)
     async with tcp_server(data) as port:
         words = acl_line().replace("PASSWORD", "pw").split()
         await ask_server(port, *words)
+        (ours,) = await diagnoses(tmp_path, f"redis://serinus:pw@127.0.0.1:{port}/0")
+        await ask_server(port, *[word for word in words if word != "+info"])
         (few,) = await diagnoses(tmp_path, f"redis://serinus:pw@127.0.0.1:{port}/0")
         await ask_server(port, *[word for word in words if word != "+xadd"])
         found = await diagnoses(tmp_path, f"redis://serinus:pw@127.0.0.1:{port}/0")
         wrong = await diagnoses(tmp_path, f"redis://serinus:other@127.0.0.1:{port}/0")
+    assert ours.state == "well"
     assert (few.state, "may not read INFO" in few.message) == ("doubtful", True)
     assert "XADD" in found[-1].message.upper() and found[-1].do.endswith(acl_line())
     assert wrong[0].do == "check user, password and kind of URL in `store`"

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -237,6 +238,29 @@ async def test_a_script_never_ends_halfway_for_want_of_a_permission(tmp_path: Pa
                 await store.flush("a", 1, batch(canary=Arm(5)))
             await store.aclose()
         assert [key for key in await ask_server(port, "KEYS", "*") if ":probe:" not in key] == []
+
+
+@pytest.mark.parametrize("denied", ["HINCRBY", "HDEL", "SADD", "EXPIRE", "XADD", "XGROUP", "HSET"])
+async def test_a_permission_that_is_taken_away_leaves_nothing_halfway(tmp_path: Path, denied: str) -> None:
+    """After both scripts have passed before: the batch and the change are refused whole, and done when it is given."""
+    async with tcp_server(tmp_path) as port:
+        await ask_server(port, "ACL", "SETUSER", "narrow", "on", ">pw", "~*", "&*", "+@all")
+        store = RedisStore(connect(f"redis://narrow:pw@127.0.0.1:{port}/0"), "replica")
+        await store.commit("a", beginning(), "")
+        await store.flush("a", 1, batch(canary=failing("x", requests=5)))
+        await ask_server(port, "ACL", "SETUSER", "narrow", f"-{denied.lower()}")
+        with suppress(StoreRefused):
+            await store.flush("a", 2, batch(canary=failing("y", requests=5)))
+        with suppress(StoreRefused):
+            await store.commit("b", beginning(), "")
+        await ask_server(port, "ACL", "SETUSER", "narrow", f"+{denied.lower()}")
+        reply = await store.flush("a", 2, batch(canary=failing("y", requests=5)))
+        assert reply.sides is not None
+        assert (reply.sides.canary.calls, reply.sides.canary.bad_units) == (10, {"errors": 2})
+        assert await ask_server(port, "XLEN", "serinus:{b}:audit") == await ask_server(
+            port, "EXISTS", "serinus:{b}:state"
+        )
+        await store.aclose()
 
 
 async def test_a_refusal_makes_the_next_operation_dial_anew(tmp_path: Path) -> None:

@@ -8,22 +8,20 @@ from typing import Any
 import pytest
 from redis.exceptions import NoPermissionError
 
+from gateway.judging.verdict import JudgeVerdict
 from gateway.store import Arm, Notice, RedisStore, Store, connect
-from gateway.store.content_seam import ContentBounds, ContentStore, KeptContent
-from gateway.store.handover_seam import HandoverSeam, HumanReply
-from gateway.store.history_seam import HistoryStore
+from gateway.store.content_seam import ContentBounds, KeptContent
+from gateway.store.handover_seam import HumanReply
 from gateway.store.intervals import GuardrailValues
-from gateway.store.key_uses import KeyUseSeam
-from gateway.store.limit_seam import LimitSeam
-from gateway.store.permissions import COMMANDS, acl_line
-from gateway.store.review_seam import ReviewBounds, ReviewStore, WaitingReview
-from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, ToolKey, TraceStore
+from gateway.store.permissions import OF_CLUSTERS, OF_CONNECTIONS, SENT, acl_line, allowed_commands
+from gateway.store.review_seam import ReviewBounds, WaitingReview
+from gateway.store.trace_seam import CallBounds, KeptCall, StreamCursor, ToolKey
 from tests.architecture import ROOT
 from tests.support.decisions import batch, beginning, failing
 from tests.support.processes import command
-from tests.support.redis_servers import ask_server, cluster_of, tcp_server
+from tests.support.redis_servers import ask_server, cluster_of, ports_of, tcp_server
 
-NAMES = {name for group in COMMANDS for name in group}
+VERDICT = JudgeVerdict("v", "t", "a", "v1", "canary", 0.5, True, "fine", "j", 5, 1.0)
 OPERATIONS: dict[str, tuple[Any, ...]] = {
     "commit": ("a", beginning(), "config"),
     "read": ("a",),
@@ -102,15 +100,30 @@ OPERATIONS: dict[str, tuple[Any, ...]] = {
             "again": {},
         },
     ),
+    "claim_verdict": ("a", ["v"], 60),
+    "release_claim": ("a", ["v"]),
+    "keep_verdict": ("v", VERDICT, 1),
+    "keep_undecided": ("a", "w", "j", "v1", 1),
+    "find_verdicts": ("a", ["v"]),
+    "were_judged": ("a", ["v"]),
+    "reserve_for_judge": ("a", "2026-01-01", 5, 10),
+    "settle_for_judge": ("a", "2026-01-01", -1),
+    "judge_sums": ("a", "j", 1, "2026-01-01"),
+    "agreement": ("a", "j"),
+    "settle_alerts": ([("one", "said")], 60.0, 60.0),
+    "risks": (),
     "ping": (),
     "probe": ("a",),
 }
-ELSEWHERE = {"audit_all", "turns", "aclose"}  # generators, and what sends nothing
+OF_THE_CLIENT = {"pipeline", "pubsub", "execute", "aclose", "initialize"}
+WORDS_OF_SCRIPTS = {"COUNT", "CREATE", "MAXLEN", "BUSYGROUP"}
+ELSEWHERE = {"count_label", "audit_all", "turns", "aclose"}  # generators, keywords, and what sends nothing
 
 
 async def everything(store: RedisStore) -> None:
     for name, arguments in OPERATIONS.items():
         await getattr(store, name)(*arguments)
+    await store.count_label("a", "j", judge_passes=True, person_passes=False)
     assert [event["epoch_after"] async for event in store.audit_all("a")] == [1]
 
 
@@ -121,22 +134,33 @@ async def give(port: int) -> None:
 
 
 def test_every_operation_is_tried() -> None:
-    """A new one must be added here."""
-    names = {
-        name
-        for seam in (Store, ContentStore, HandoverSeam, HistoryStore, KeyUseSeam, LimitSeam, ReviewStore, TraceStore)
-        for name in vars(seam)
-        if not name.startswith("_")
-    }
+    """A new one must be added here, of whichever part of the seam."""
+    seams = [seam for seam in Store.__mro__ if seam.__module__.startswith("gateway.")]
+    names = {name for seam in seams for name in vars(seam) if not name.startswith("_")}
     assert names == {*OPERATIONS, *ELSEWHERE}
 
 
+def test_every_command_that_is_sent_is_allowed() -> None:
+    """And nothing is allowed that no line of the store sends and no script calls."""
+    lines = "\n".join(path.read_text() for path in (ROOT / "gateway" / "store").glob("*.py"))
+    called = set(re.findall(r"\b(?:pipe|_client|client|pubsub)\.([a-z]+)\(", lines))
+    commands = {"del" if name == "delete" else name for name in called} - OF_THE_CLIENT
+    assert commands == set(SENT) | {"subscribe", "ping"}
+    assert len(allowed_commands()) == len(set(allowed_commands())) and not set(OF_CLUSTERS) & {*SENT, *OF_CONNECTIONS}
+
+
 def test_every_command_of_a_script_is_allowed() -> None:
-    """Also those that no operation of these tests comes to."""
+    """Also those that no operation of these tests comes to, and however a script writes its call."""
     scripts = "\n".join(path.read_text() for path in (ROOT / "gateway" / "store").glob("*.lua"))
-    called = re.findall(r"(?:redis\.p?call\(|\{)'([A-Z]+)'(?:, '(CREATE)')?", scripts)
-    used = {f"{name}|{sub}".lower() if sub else name.lower() for name, sub in called}
-    assert used and used <= NAMES
+    for name in re.findall(r"'([A-Z]{3,})'[,)]", scripts):
+        assert name in {*WORDS_OF_SCRIPTS} or any(each.split("|")[0] == name.lower() for each in allowed_commands()), (
+            name
+        )
+
+
+async def refusals(port: int) -> list[str]:
+    """What the server's own log says that it refused."""
+    return [str(each) for each in await ask_server(port, "ACL", "LOG")]
 
 
 async def test_the_printed_user_can_do_everything(tmp_path: Path) -> None:
@@ -151,25 +175,24 @@ async def test_the_printed_user_can_do_everything(tmp_path: Path) -> None:
         assert await asyncio.wait_for(first, 10) == "a"
         await heard.aclose()
         await store.aclose()
+        assert await refusals(port) == []
 
 
 async def test_the_printed_user_can_do_everything_in_a_cluster(tmp_path: Path) -> None:
     """Where its client asks for the slots as well."""
     async with cluster_of(tmp_path) as (url, _):
-        for part in url.removeprefix("redis+cluster://").split(","):
-            await give(int(part.rpartition(":")[2]))
         await give_all(url)
         store = RedisStore(connect(url.replace("://", "://serinus:pw@")), "replica")
         await everything(store)
         await store.aclose()
+        for port in await ports_of(url):
+            assert await refusals(port) == []
 
 
 async def give_all(url: str) -> None:
     """On the node that the URL does not name, too."""
-    first = int(url.split(",")[0].rpartition(":")[2])
-    nodes = str(await ask_server(first, "CLUSTER", "NODES"))
-    for port in set(re.findall(r"127\.0\.0\.1:(\d+)", nodes)):
-        await give(int(port))
+    for port in await ports_of(url):
+        await give(port)
 
 
 async def test_the_printed_user_can_do_nothing_else(tmp_path: Path) -> None:

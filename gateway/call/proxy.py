@@ -70,7 +70,10 @@ class Proxy:
         held: Reservation | None = None
         if self.limits.is_on:
             version = plan.version
-            held = self.limits.begin(call, version.target, entry.applied[version.name], runtime.prices)
+            canary = entry.split.canary
+            held = self.limits.begin(
+                call, version.target, entry.applied[version.name], runtime.prices, of_canary=version is canary
+            )
             if held is not None and not held.is_whole:
                 await self.limits.complete(held)
         with Recording(self.recorder, call, plan, entry, runtime.prices, held) as outcome:

@@ -118,6 +118,14 @@ class ConversationLimits(StrictModel):
     calls: int | None = Field(default=None, ge=1, le=_MOST_COUNT, description="Calls in 24 hours. Default: no limit.")
 
 
+class CanaryLimits(StrictModel):
+    """Budget of an agent's canary: beyond it the canary is paused, and no call is refused."""
+
+    usd: Annotated[Mapping[WindowText, Usd], Field(min_length=1, max_length=_MOST_WINDOWS)] = Field(
+        description="What the canary's calls may cost, in USD by window, such as {24h: 50}."
+    )
+
+
 class AgentLimits(HolderLimits):
     """Limits of an agent."""
 
@@ -125,6 +133,11 @@ class AgentLimits(HolderLimits):
         default=None,
         description="Limits of each of its conversations, such as {usd: 2, calls: 200}: a brake for agents in a loop. "
         "Default: none.",
+    )
+    canary: CanaryLimits | None = Field(
+        default=None,
+        description="Budget of the canary, such as {usd: {24h: 50}}: once it is used up, the rollout is paused at "
+        "weight 0 until somebody resumes it. Default: none.",
     )
 
 

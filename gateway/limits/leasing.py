@@ -101,6 +101,13 @@ class Leases:
                 ledger.give_back(amount, slice_)
         return slice_
 
+    def wake(self, ledger: LeaseLedger) -> None:
+        """Have the store asked for a ledger that no call waits for, though it has no lease."""
+        ledger.used_at = self._now()
+        if ledger.limit not in self._awake:
+            self._awake[ledger.limit] = ledger
+            self._wake.set()
+
     async def lease_for_ever(self) -> None:
         """Ask for every ledger that is due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:

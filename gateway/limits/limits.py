@@ -3,6 +3,7 @@
 All levels must have room. A refusal is nobody's failure: it comes before the call is one of a version.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
 
@@ -40,9 +41,11 @@ class Limits:
         self._unix = unix
         self._book = RuleBook()
         self._holders: dict[tuple[Level, str], Holder] = {}
-        self._groups: dict[tuple[str, str], HolderGroup] = {}
+        self._groups: dict[tuple[str, str, bool], HolderGroup] = {}
         self._rates: dict[str, tuple[int, int, int, float]] = {}  # of targets with one rate, and until when
         self.refused: dict[tuple[str, str], int] = {}
+        self.spent: dict[str, LeaseLedger] = {}  # budgets of canaries without room, by agent
+        self.is_spent = asyncio.Event()
         self.is_on = self._has_named = False
 
     def follow(self, book: RuleBook) -> None:
@@ -58,13 +61,20 @@ class Limits:
         return self._monotonic()
 
     def begin(
-        self, call: Call, target: Target, applied: AppliedVersion | None, prices: PriceBook
+        self,
+        call: Call,
+        target: Target,
+        applied: AppliedVersion | None,
+        prices: PriceBook,
+        *,
+        of_canary: bool = False,
     ) -> Reservation | None:
         """Reserve what a call may take, as far as leases carry it; None where nothing limits it.
 
-        Raises OverLimit, Forbidden. Who gets less than all of it must `complete` it.
+        `of_canary` says that the canary of a trial serves it. Raises OverLimit, Forbidden. Who gets less than all of it
+        must `complete` it.
         """
-        group = self._groups.get((call.caller.name, call.agent)) or self._new_group(call)
+        group = self._groups.get((call.caller.name, call.agent, of_canary)) or self._new_group(call, of_canary)
         if self._has_named:
             group = self._with_named(call, group)
         if not group.holders:
@@ -147,9 +157,9 @@ class Limits:
         return list(self._of_caller(caller))
 
     def named_holders(self) -> Iterator[Holder]:
-        """Yield the holders whose names the configuration has: keys, groups and agents."""
+        """Yield the holders whose names the configuration has: keys, groups, agents and canaries."""
         book = self._book
-        for rules in (*book.keys.values(), *book.groups.values(), *book.agents.values()):
+        for rules in (*book.keys.values(), *book.groups.values(), *book.agents.values(), *book.canaries.values()):
             yield self._holder(rules.level, rules.name, rules)
 
     def _enter(self, holders: tuple[Holder, ...]) -> None:
@@ -178,6 +188,9 @@ class Limits:
 
         Raises OverLimit, StoreAway.
         """
+        if ledger.limit.level == "canary":
+            self._look_at_canary(ledger, amount)
+            return CHARGED
         slice_ = FULL if amount > ledger.limit.amount or self._is_known_full(ledger, amount) else UNKNOWN
         if slice_ != FULL and not self.leases.is_away:
             patience = _PATIENCE if rules.serves_without_store else _LONG_PATIENCE
@@ -189,6 +202,14 @@ class Limits:
             raise StoreAway(f"the limits of {holder_text(ledger.limit)} cannot be checked now: try again later")
         return slice_ or CHARGED
 
+    def _look_at_canary(self, ledger: LeaseLedger, amount: int) -> None:
+        """Note that a canary's budget has no room for a call, which goes on, and is charged afterwards."""
+        self.leases.wake(ledger)
+        is_known = bool(ledger.heard_at) and self._monotonic() < ledger.heard_at + ledger.limit.window.lease
+        if is_known and ledger.left() < amount:
+            self.spent[ledger.limit.name.partition("/")[0]] = ledger
+            self.is_spent.set()
+
     def _is_known_full(self, ledger: LeaseLedger, amount: int) -> bool:
         """Return whether the store has just said that there is no room for as much, and when there is."""
         return self._monotonic() < ledger.heard_at + _FRESH and ledger.is_full(amount)
@@ -196,12 +217,14 @@ class Limits:
     def _count(self, level: str, kind: str) -> None:
         self.refused[level, kind] = self.refused.get((level, kind), 0) + 1
 
-    def _new_group(self, call: Call) -> HolderGroup:
+    def _new_group(self, call: Call, of_canary: bool) -> HolderGroup:
         """Return the holders whose names the configuration has, and remember them."""
         holders = [*self._of_caller(call.caller)]
         if (rules := self._book.agents.get(call.agent)) is not None:
             holders.append(self._holder("agent", call.agent, rules))
-        group = self._groups[call.caller.name, call.agent] = HolderGroup(tuple(holders))
+        if of_canary and (rules := self._book.canaries.get(call.agent)) is not None:
+            holders.append(self._holder("canary", rules.name, rules))
+        group = self._groups[call.caller.name, call.agent, of_canary] = HolderGroup(tuple(holders))
         return group
 
     def _with_named(self, call: Call, group: HolderGroup) -> HolderGroup:

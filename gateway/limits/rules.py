@@ -33,18 +33,19 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class RuleBook:
-    """Limits of one configuration. `conversations` are by agent."""
+    """Limits of one configuration. `conversations` and `canaries` are by agent."""
 
     keys: Mapping[str, Rules] = field(default_factory=dict)
     groups: Mapping[str, Rules] = field(default_factory=dict)
     agents: Mapping[str, Rules] = field(default_factory=dict)
     conversations: Mapping[str, Rules] = field(default_factory=dict)
+    canaries: Mapping[str, Rules] = field(default_factory=dict)
     users: Rules | None = None
 
     @property
     def is_empty(self) -> bool:
         """Return whether nothing is limited."""
-        return not (self.keys or self.groups or self.agents or self.conversations or self.users)
+        return not (self.keys or self.groups or self.agents or self.conversations or self.canaries or self.users)
 
     @classmethod
     def of(cls, deployment: Deployment) -> "RuleBook":
@@ -55,6 +56,7 @@ class RuleBook:
             {name: _rules("group", name, group.limits) for name, group in settings.groups.items()},
             {name: _rules("agent", name, given) for name, given in deployment.agent_limits.items()},
             {name: _of_conversations(given) for name, given in deployment.agent_limits.items() if given.conversation},
+            dict(_of_canaries(deployment)),
             _rules("user", "", settings.end_users.limits) if settings.end_users else None,
         )
 
@@ -79,6 +81,17 @@ def _limits(level: Level, name: str, given: HolderLimits) -> Iterator[Limit]:
             yield Limit(level, name, kind, window_of(window, given.tz), int(count), given.soft)
     for window, usd in given.usd.items():
         yield Limit(level, name, "usd", window_of(window, given.tz), round(usd * NANO), given.soft)
+
+
+def _of_canaries(deployment: Deployment) -> Iterator[tuple[str, Rules]]:
+    """Yield the rules of each canary that has a budget; another version begins with a budget of its own."""
+    for agent, given in deployment.agent_limits.items():
+        canary = deployment.agents[agent].canary
+        if given.canary is not None and canary is not None:
+            name = f"{agent}/{canary}"
+            budgets = ((window_of(text, given.tz), round(usd * NANO)) for text, usd in given.canary.usd.items())
+            limits = (Limit("canary", name, "usd", window, amount, given.soft) for window, amount in budgets)
+            yield agent, Rules("canary", name, tuple(limits), assume_output=given.assume_output)
 
 
 def _of_conversations(given: AgentLimits) -> Rules:

@@ -37,7 +37,7 @@ from gateway.pricing import PriceList, PriceListFailed
 from gateway.replica import wiring
 from gateway.replica.alerting import Alerting
 from gateway.replica.fingerprint_key import SharedKey
-from gateway.replica.key_use_notes import KeyUseNotes
+from gateway.replica.limit_work import limit_work
 from gateway.replica.retirement_watch import RetirementWatch
 from gateway.replica.routes import asgi
 from gateway.rollout.commands import Commands
@@ -108,10 +108,8 @@ class Gateway:
                 await self.services.controller.poll()
         await self.sharing.catch_up()
         chained = wiring.chained(self.services.proxy.recorder, self.store.store, self.services.log)
-        uses = KeyUseNotes(self.store.store, lambda: self.services.runtime.doorkeeper, self.seams.timings.key_uses)
         for work in (
             self.services.controller.run,
-            uses.note_for_ever,
             self.agree_on_key_for_ever,
             self.remember,
             self.escalations.deliver_for_ever,
@@ -125,7 +123,7 @@ class Gateway:
             self.traces.write_for_ever,
             self.traces.contents.write_for_ever,
             *self.services.reviews.work,
-            self.services.proxy.limits.leases.lease_for_ever,
+            *limit_work(self.services),
             self.retirements.look_for_ever,
             self.retirements.refresh_for_ever,
             self.model_lists.fetch_for_ever,

@@ -226,7 +226,9 @@ def _waits(entry: Entry, state: State | None, findings: Findings, snapshot: Snap
 
 
 def _paused(state: State) -> str:
-    """Return who paused the rollout, as far as the last change says so."""
+    """Return who or what paused the rollout, as far as the record says so."""
+    if state.spent:
+        return "the canary has used up its budget"
     if state.action != "pause":
         return "it is paused"
     return "the controller paused it" if state.actor == CONTROLLER else "a person paused it"

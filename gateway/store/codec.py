@@ -51,6 +51,7 @@ def encode_state(state: State) -> dict[str, str]:
         "earlier": _json([list(step) for step in state.earlier]),
         "excluded": _json(list(state.excluded)),
         "acknowledged": _json(list(state.acknowledged)),
+        "spent": _flag(state.spent),
     }
 
 
@@ -133,6 +134,7 @@ def _decode(fields: Mapping[str, str]) -> State:
         earlier=tuple((int(epoch), int(weight)) for epoch, weight, *_ in json.loads(fields.get("earlier", "[]"))),
         excluded=tuple(json.loads(fields.get("excluded", "[]"))),
         acknowledged=tuple(json.loads(fields.get("acknowledged", "[]"))),
+        spent=fields.get("spent") == _YES,
     )
 
 

@@ -80,7 +80,8 @@ class State:
     versions that earlier rollouts have replaced: conversations under way may keep them. `earlier` are the evidence
     epochs and weights of this rollout's earlier steps whose conversations are still evidence. `excluded` are the
     parties that get stable because their calls alone have shown a breach (decision 40), `acknowledged` those of them
-    without whom a person has promoted the rollout: they hold no further step.
+    without whom a person has promoted the rollout: they hold no further step. `spent` says that the canary has used up
+    its budget, so that it is paused at weight 0 until a person resumes it (decision 71).
     """
 
     epoch: int
@@ -109,6 +110,7 @@ class State:
     earlier: tuple[tuple[int, int], ...] = ()
     excluded: tuple[str, ...] = ()
     acknowledged: tuple[str, ...] = ()
+    spent: bool = False
 
     def serves(self, intent: Intent) -> bool:
         """Return whether this record is of the versions that the configuration names."""

@@ -49,7 +49,7 @@ def _pause(state: State, intent: Intent, command: Command, now: float) -> Decisi
 
 
 def _resume(state: State, intent: Intent, command: Command, now: float) -> Decision:
-    """Lift what holds the rollout: a pause, and exclusions."""
+    """Lift what holds the rollout: a pause, the weight 0 of a spent budget, and exclusions."""
     ended = ended_by_resume(state)
     if not ended:
         _require(state, "paused")
@@ -61,6 +61,9 @@ def _resume(state: State, intent: Intent, command: Command, now: float) -> Decis
         **_signed(command, "resume"),
     }
     changes["reason"] = with_kept(_with_back(command.reason, ended), replace(state, excluded=kept))
+    step = state.step_of(intent)
+    if state.spent and step is not None:
+        return new_segment(state, now, **changes, weight=step.share, pinned=False, spent=False)
     if ended:  # with new evidence: by the old one they would be excluded at once
         return new_segment(state, now, **changes)
     return change(state, now, **changes, began_at=now)
@@ -78,7 +81,9 @@ def _promote(state: State, intent: Intent, command: Command, now: float) -> Deci
     if command.to_end or state.place_in(intent) >= len(intent.steps):
         return complete(state, command.actor, command.reason, now)
     decision = advance(state, intent, command.actor, command.reason, now)
-    promoted = replace(decision.state, action="promote", phase="running", pinned=False, acknowledged=state.excluded)
+    promoted = replace(
+        decision.state, action="promote", phase="running", pinned=False, spent=False, acknowledged=state.excluded
+    )
     return replace(decision, state=promoted)
 
 
@@ -118,7 +123,7 @@ def _first_step(state: State, intent: Intent, now: float, **changes: Any) -> Dec
     """The first step of a rollout of the record's canary, with nothing of an earlier one."""
     decision = new_segment(
         state, now, phase="running", step=1, weight=intent.steps[0].share, segment=1, offset=0, banked={}, frozen={},
-        pinned=False, dismissed=(), steps=intent.steps, **changes,
+        pinned=False, spent=False, dismissed=(), steps=intent.steps, **changes,
     )  # fmt: skip
     return replace(decision, state=replace(decision.state, rollout=decision.state.epoch))
 
@@ -137,7 +142,7 @@ def _unpin(state: State, intent: Intent, command: Command, now: float) -> Decisi
         return change(state, now, **signed, pinned=False)
     # Back to the configuration's share now, under this person's name, and not whenever a replica next reads its files.
     signed["reason"] = f"{percent(state.weight)} -> {percent(step.share)}: {command.reason}"
-    return new_segment(state, now, **signed, weight=step.share, pinned=False)
+    return new_segment(state, now, **signed, weight=step.share, pinned=False, spent=False)
 
 
 def _set_weight(state: State, intent: Intent, command: Command, now: float) -> Decision:
@@ -146,7 +151,7 @@ def _set_weight(state: State, intent: Intent, command: Command, now: float) -> D
         raise Refused("give a weight between 0% and 100%")
     signed = _signed(command, "set_weight")
     signed["reason"] = f"{percent(state.weight)} -> {percent(command.weight)}: {command.reason}"
-    return new_segment(state, now, **signed, weight=command.weight, pinned=True)
+    return new_segment(state, now, **signed, weight=command.weight, pinned=True, spent=False)
 
 
 def _dismiss(state: State, intent: Intent, command: Command, now: float) -> Decision:

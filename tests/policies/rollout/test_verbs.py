@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from policies.rollout.rollout import decide, reconcile
+from policies.rollout.spending import pause_spent
 from policies.rollout.state import Intent, State
 from policies.rollout.verbs import VERBS, Command, Refused, act
 from tests.policies.evidences import GOOD
@@ -159,3 +160,39 @@ def test_there_is_nothing_to_do_about_what_the_configuration_no_longer_names(int
     """The record is about to follow the configuration."""
     with pytest.raises(Refused, match="no rollout of the configured canary"):
         act(running(STEPS), intent, Command("pause", "ada", "because"), now=50.0)
+
+
+def spent(state: State) -> State | None:
+    """The record after the budget of the canary on trial was used up."""
+    decision = pause_spent(state, STEPS, "the budget is used up", {"used_usd": 50.0}, now=40.0)
+    assert decision is None or (decision.evidence, decision.expected_epoch) == ({"used_usd": 50.0}, state.epoch)
+    return None if decision is None else decision.state
+
+
+def test_a_spent_budget_pauses_at_weight_0() -> None:
+    """Nobody gets the canary any more, whatever the files say; the record says why, and nothing is decided twice."""
+    paused = spent(running(STEPS))
+    assert paused is not None
+    assert (paused.phase, paused.weight, paused.pinned, paused.spent, paused.action) == (
+        "paused",
+        0,
+        True,
+        True,
+        "pause",
+    )
+    assert reconcile(paused, STEPS, 60.0) is None and decide(paused, STEPS, findings(GOOD), 60.0) is None
+    assert spent(paused) is None and spent(rolled_back()) is None and spent(running(replace(STEPS, canary=V3))) is None
+
+
+def test_resume_gives_a_spent_canary_its_step_back() -> None:
+    """With new evidence; so does unpin, without ending the pause, and another weight is a person's own."""
+    paused = spent(running(STEPS))
+    assert paused is not None
+    resumed = done(paused, "resume")
+    assert (resumed.phase, resumed.weight, resumed.pinned, resumed.spent) == ("running", 500, False, False)
+    assert resumed.evidence == resumed.epoch and resumed.step == 1
+    unpinned, light = done(paused, "unpin"), done(paused, "set-weight", weight=100)
+    assert (unpinned.phase, unpinned.weight, unpinned.spent) == ("paused", 500, False)
+    assert (light.weight, light.pinned, light.spent) == (100, True, False)
+    assert done(paused, "promote").spent is False
+    assert done(replace(paused, step=0), "resume").weight == 0

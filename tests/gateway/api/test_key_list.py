@@ -126,7 +126,7 @@ async def test_the_status_shows_limits_to_whom_they_concern(serve: Serve, agent:
 
 
 async def test_a_look_that_is_given_up_loses_no_charge() -> None:
-    """What a call took without a lease is charged again, where whoever looked has left before the store replied."""
+    """What a call took without a lease is not forgotten, where whoever looked has left before the store replied."""
     window = Window("1h", 3600.0)
     asked, never = asyncio.Event(), asyncio.Event()
 
@@ -147,4 +147,4 @@ async def test_a_look_that_is_given_up_loses_no_charge() -> None:
     assert ledger.charge == 0
     look.cancel()
     await asyncio.gather(look, return_exceptions=True)
-    assert ledger.charge == 7
+    assert ledger.journal.is_open, "the next question finds out whether the store has heard of it"

@@ -23,7 +23,7 @@ from gateway.net.server.traffic import Traffic
 from gateway.replica.replica import Gateway, Seams, build
 from gateway.store import OpenStore, RedisStore, connect
 
-_NOBODY = 1  # a port that nobody listens on
+NOBODY = 1  # a port that nobody listens on
 _TARGET = "openai/gpt-4o"
 _REPLICA = "0123456789ab"
 _END = b"0\r\n\r\n"
@@ -98,14 +98,14 @@ class MemoryLoop(uvloop.Loop):
 def gateway_in(folder: Path, seams: Seams | None = None) -> Gateway:
     """A gateway with the benchmark's configuration, the price of its target known."""
     folder.mkdir(parents=True, exist_ok=True)
-    peers.serinus(folder, _NOBODY, _NOBODY)
+    peers.serinus(folder, NOBODY, NOBODY)
     return gateway_of(folder / peers.CONFIG, seams)
 
 
 def gateway_of(folder: Path, seams: Seams | None = None) -> Gateway:
     """A gateway with the configuration of that folder."""
     deployment = load(folder, {"KEY": "sk-upstream"})
-    store = OpenStore(RedisStore(connect(f"redis://127.0.0.1:{_NOBODY}"), _REPLICA), "redis", None)
+    store = OpenStore(RedisStore(connect(f"redis://127.0.0.1:{NOBODY}"), _REPLICA), "redis", None)
     gateway = build(deployment, store, _REPLICA, logs.configure(), seams=seams)
     gateway.services.runtime.prices.rates(_TARGET, time())
     return gateway

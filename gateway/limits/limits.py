@@ -148,6 +148,21 @@ class Limits:
             return "spent"
         return made
 
+    async def admit_question(
+        self, agent: str, target: Target, estimate: CallEstimate, prices: PriceBook
+    ) -> Reservation | None:
+        """Reserve what a question about an agent's calls may take, such as a judge's. It counts for the agent alone, in
+        tokens and money, and is no request of a client. Raises OverLimit, Forbidden, StoreAway."""
+        if (rules := self._book.agents.get(agent)) is None:
+            return None
+        group, unix = HolderGroup((self._holder("agent", agent, rules),)), self._unix()
+        usd = self._usd(estimate, target.name, group, prices, unix) if group.has_budget else 0
+        for holder in group.bounded:
+            holder.running += 1
+        made = Reservation(group, estimate, (0, sum(estimate), usd), prices, self, unix, [])
+        await self.complete(made)
+        return made
+
     def spends(self, caller: Caller) -> bool:
         """Return whether what the caller's calls take is bounded in tokens or money."""
         return HolderGroup(tuple(self._of_caller(caller))).is_spending

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from gateway.calls import Attempt
+from gateway.calls import Attempt, Usage
 from gateway.errors import NOT_SENT, FailureKind, Forbidden
 from gateway.limits.estimates import CallEstimate, usd_estimate
 from gateway.limits.ledger import LeaseLedger, amount_index
@@ -162,6 +162,11 @@ class Reservation:
                 self._end((1, usage.input + usage.output, nano))
                 return
         self._end(self._taken(attempts))
+
+    def settle_usage(self, usage: Usage, nano: int) -> None:
+        """Turn what is held into what one question took."""
+        if not self.is_settled:
+            self._end((0, usage.input + usage.output, nano))
 
     def release(self) -> None:
         """Give everything back: no provider was asked."""

@@ -15,6 +15,9 @@ from gateway.errors import CallerError, ProviderError, StoreAway
 from gateway.formats.openai_chat.provider_answer import content_texts, read_answer
 from gateway.judging.question import VERDICT_SCHEMA, JudgeMessage, ask_for_grade, read_verdict
 from gateway.judging.rubric import LEAST_OUTPUT, parts_of, task_of
+from gateway.limits.estimates import CallEstimate
+from gateway.limits.limits import Limits
+from gateway.limits.reservations import Reservation
 from gateway.questions import TargetQuestion, ask_target
 from gateway.runtime import Runtime
 from gateway.store.seam import Store
@@ -46,7 +49,7 @@ class JudgeCost:
 @dataclass(frozen=True, slots=True)
 class JudgeQuestion:
     """A case for the judge of an agent. `seconds` bound each reply. `left` is what may be spent on it, in nano-dollars,
-    beside the limit of the day; None for no limit."""
+    beside the limit of the day; None for no limit. `limits` has those of the agent, under which it falls too."""
 
     agent: str
     judge: JudgeRules
@@ -54,6 +57,7 @@ class JudgeQuestion:
     answer: str
     seconds: float
     left: int | None = None
+    limits: Limits | None = None
 
 
 def day_of(now: float) -> str:
@@ -91,14 +95,20 @@ async def _ask_once(
         raise JudgePaused(f"provider {target.provider} is not configured any more")
     if question.left is not None and cost.nano_usd + most > question.left:
         raise BatchSpent("the next call may cost more than is left of --max-cost")
-    if not await store.reserve_for_judge(question.agent, day, most, question.judge.max_nano_usd_per_day):
-        raise JudgePaused("the day's money is spent or reserved, or too many calls were judged today")
-    paid = most  # whoever is cancelled may be billed
+    held = await _reserve(question, len(body), runtime)
+    try:
+        if not await store.reserve_for_judge(question.agent, day, most, question.judge.max_nano_usd_per_day):
+            raise JudgePaused("the day's money is spent or reserved, or too many calls were judged today")
+    except BaseException:
+        if held is not None:
+            held.release()
+        raise
+    paid, usage = most, None  # whoever is cancelled may be billed
     version = AgentVersion("judge", target, parameters={"temperature": "0", "max_tokens": str(LEAST_OUTPUT)})
     try:
         async with asyncio.timeout(question.seconds):
             reply = await ask_target(TargetQuestion(version, body, asker="judge"), channel, runtime.prices)
-        paid = most if reply.cost_nano_usd is None else reply.cost_nano_usd
+        paid, usage = most if reply.cost_nano_usd is None else reply.cost_nano_usd, reply.usage
         return _text_of(reply.body)
     except TimeoutError:
         raise JudgeFailed(f"{target} did not answer within {question.seconds:g} s") from None
@@ -111,9 +121,33 @@ async def _ask_once(
         raise JudgeFailed(f"{target} gave no answer ({error.kind.replace('_', ' ')}{status})") from None
     finally:
         cost.nano_usd += paid
+        _settle(held, usage, paid)
         if paid != most:
             with suppress(StoreAway):  # then the reservation stands
                 await store.settle_for_judge(question.agent, day, paid - most)
+
+
+async def _reserve(question: JudgeQuestion, size: int, runtime: Runtime) -> Reservation | None:
+    """Reserve what a question may take of its agent's limits. Raises JudgePaused, StoreAway."""
+    if question.limits is None:
+        return None
+    estimate = CallEstimate(size + _EXTRA_TOKENS, LEAST_OUTPUT)
+    try:
+        return await question.limits.admit_question(question.agent, question.judge.target, estimate, runtime.prices)
+    except CallerError as error:
+        raise JudgePaused(f"the agent's own limits have no room: {error}") from None
+
+
+def _settle(held: Reservation | None, usage: Usage | None, paid: int) -> None:
+    """Count what a question took of its agent's limits: all that was reserved where nobody says."""
+    if held is None:
+        return
+    if usage is not None:
+        held.settle_usage(usage, paid)
+    elif paid:
+        held.keep()
+    else:
+        held.release()
 
 
 def _text_of(body: bytes) -> str:

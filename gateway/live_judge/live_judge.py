@@ -19,6 +19,7 @@ from gateway.judging.question import Ungraded
 from gateway.judging.rubric import short_digest
 from gateway.judging.verdict import JudgeVerdict
 from gateway.judging.view import JudgeView
+from gateway.limits.limits import Limits
 from gateway.live_judge.asking import (
     BatchSpent,
     JudgeCost,
@@ -93,7 +94,8 @@ class _State:
 class LiveJudge:
     """The judge of one replica. `listeners` get every verdict once, off the path of calls.
 
-    `runtime` says what the configuration is now; `contents` hands over what was recorded, and redacts.
+    `runtime` says what the configuration is now, `limits` has those of agents; `contents` hands over what was
+    recorded, and redacts.
     """
 
     def __init__(
@@ -118,6 +120,7 @@ class LiveJudge:
         self._arrived = asyncio.Event()
         self._states: dict[str, _State] = {}
         self.runtime: Callable[[], Runtime] | None = None
+        self.limits: Limits | None = None
         self.listeners: list[Listener] = []
         contents.content_listeners.append(self.note)
 
@@ -181,7 +184,7 @@ class LiveJudge:
             return CaseEnd("taken")
         state, cost = self._state(agent, judge), JudgeCost()
         conversation, answer = case_texts(case.content)
-        question = JudgeQuestion(agent, judge, conversation, answer, self._timings.judge_answer, left)
+        question = JudgeQuestion(agent, judge, conversation, answer, self._timings.judge_answer, left, self.limits)
         try:
             found = await ask_judge_model(question, self._runtime(), self.store, self._clock.unix(), cost)
         except Ungraded:

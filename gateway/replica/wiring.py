@@ -141,7 +141,7 @@ def with_live_judge(
     """Return the services with the judge of live calls; status and alerts know of it, and alerts of limits."""
     recorder = services.proxy.recorder
     judge = LiveJudge(services.store, services.table, recorder, traces.contents, clock, services.log, timings)
-    judge.runtime = lambda: services.runtime
+    judge.runtime, judge.limits = lambda: services.runtime, services.proxy.limits
     services.status.judge = judge.view
     services.judge = judge
     judge.listeners.append(services.reviews.queue.note_verdicts)

@@ -39,6 +39,10 @@ async def judge_of(gateway: Running, agent: str) -> JudgeView:
     return view
 
 
+async def _is(one: object, other: object) -> bool:
+    return one == other
+
+
 async def until_judged(gateway: Running, agent: str, count: int) -> JudgeView:
     """Wait until so many calls have a verdict, or none."""
     found: list[JudgeView] = []
@@ -66,6 +70,36 @@ async def test_verdicts_are_kept_and_counted(tmp_path: Path, redis_url: str, age
     assert {name: found.mean for name, found in view.versions.items()} == {name: float(name == "v1") for name in arms}
     assert (view.undecided, view.usd_today is not None and view.usd_today > 0) == (0, True)
     assert standin.counts("judge").requests == 20
+
+
+async def test_verdicts_count_for_the_agents_budget(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """What the judge costs is the agent's, to the nano-dollar, beside the judge's own limit of a day."""
+    limits = {"usd": {"24h": 1}, "unpriced": "count_tokens"}
+    async with provider(judge=judging()) as standin:
+        with_judge(tmp_path, agent, standin, limits=limits)
+        async with running(tmp_path, redis_url) as gateway, crowd(gateway.url) as people:
+            await people.call_often(agent, 6)
+            view = await until_judged(gateway, agent, 6)
+            (holder,) = gateway.gateway.services.proxy.limits.named_holders()
+            (ledger,) = holder.ledgers
+            await until(lambda: _is(ledger.used(), round((view.usd_today or 0) * 1e9)))
+    assert ledger.used() > 0
+
+
+async def test_a_judge_rests_where_the_agents_budget_is_spent(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """No question goes out that the agent's limits have no room for, and the page says why; calls go on."""
+    limits = {"usd": {"24h": 0.000000001}, "unpriced": "count_tokens"}
+    async with provider(judge=judging()) as standin:
+        with_judge(tmp_path, agent, standin, limits=limits)
+        async with running(tmp_path, redis_url) as gateway, crowd(gateway.url) as people:
+            replies = await people.call_often(agent, 6)
+
+            async def is_paused() -> bool:
+                return "the agent's own limits have no room" in (await judge_of(gateway, agent)).state
+
+            await until(is_paused)
+    assert {reply.status for reply in replies} == {200}
+    assert standin.counts("judge").requests == 0
 
 
 async def test_a_worse_canary_goes(tmp_path: Path, redis_url: str, agent: str) -> None:

@@ -17,11 +17,19 @@ def judging(manner: Manner = "grade", *, bad_if: str = OOPS.strip(), **more: Any
 
 
 def with_judge(
-    folder: Path, agent: str, standin: Standin, weight: str = "50%", keys: Any = None, review: Any = None, **judge: Any
+    folder: Path,
+    agent: str,
+    standin: Standin,
+    weight: str = "50%",
+    keys: Any = None,
+    review: Any = None,
+    limits: Any = None,
+    **judge: Any,
 ) -> Path:
     """Write a trial of v1 and v2 whose every call a judge may grade."""
     given = {"target": "standin/judge", "rubric": "polite.md", "sample": "100%", "max_cost_per_day": 5, **judge}
-    files = trial(agent, standin, weight, record_content="all", judge=given, **({"review": review} if review else {}))
+    parts = {name: part for name, part in (("review", review), ("limits", limits)) if part}
+    files = trial(agent, standin, weight, record_content="all", judge=given, **parts)
     gateway: Any = files["gateway.yaml"]
     gateway["prices"] = [{"target": "standin/judge", "from": "2020-01-01", "input": 1.0, "output": 2.0}]
     if keys is not None:

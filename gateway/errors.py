@@ -34,10 +34,11 @@ FailureKind = Literal[
     "bad_tool_arguments",  # tool-call arguments that are not JSON
     "circuit_open",  # not tried: the target's circuit is open
     "untranslatable",  # not tried: the target's wire format cannot say what the client asks for
+    "exhausted",  # not tried: the gateway's host had no file descriptor or memory left for a connection
     "overtaken",  # cancelled: of a call's two attempts at the same time the other was first; never raised
 ]
 # Kinds of failures of attempts by which no provider was asked.
-NOT_SENT: frozenset[FailureKind | None] = frozenset({"circuit_open", "untranslatable"})
+NOT_SENT: frozenset[FailureKind | None] = frozenset({"circuit_open", "untranslatable", "exhausted"})
 
 
 # Who wrote what an answer of 4xx is about: `unknown` where the gateway spelled anew what the client had asked for.
@@ -251,7 +252,7 @@ class ProviderError(SerinusError):
             self.caller_can_cause = False
         elif kind == "timeout":
             self.status = 504
-        elif kind == "circuit_open":
+        elif kind in ("circuit_open", "exhausted"):
             self.status = 503
         elif kind == "untranslatable":
             self.status, self.type, self.code = 400, "invalid_request_error", "unsupported_by_provider"

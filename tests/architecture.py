@@ -27,7 +27,7 @@ ROOMS = (
     "call",
     "handover review live_judge",
     "rollout",
-    "history traces telemetry contents limits",
+    "history traces telemetry contents limits overload",
     "questions",
     "runtime",
     "webhook store pricing retirements auth models",

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 import orjson
 
-from gateway.api.admission import Places, SharedPlaces, UnprovenReaders
+from gateway.api.admission import SharedPlaces, UnprovenReaders
 from gateway.api.refusal_log import RefusalLog
+from gateway.api.shed_answers import ShedAnswers
 from gateway.api.socket_memory import SocketMemories
 from gateway.auth import OPEN
 from gateway.call.kept_items import KeptItems
@@ -41,7 +41,10 @@ from gateway.live_judge.live_judge import LiveJudge
 from gateway.logs import Log
 from gateway.net.asgi import Message, MessageReceive, MessageSend, PlainReceive, PlainSend, Receive, Scope, Send
 from gateway.net.server.body import RequestBody
+from gateway.net.server.disconnect import EXTENSION, Departure
 from gateway.net.server.exchange import Exchange
+from gateway.overload.places import FairPlaces
+from gateway.overload.watch import OverloadWatch
 from gateway.passthrough.makers import Makers
 from gateway.review.parts import CountingParts, Reviews, reviews
 from gateway.rollout.commands import Commands
@@ -56,7 +59,6 @@ from gateway.telemetry.samples import Samples
 from gateway.timings import USUAL, Timings
 from gateway.traces.reader import TraceReader
 
-DEPARTURE = "serinus.departure"
 NAMED = "serinus.headers"  # where the server, or else the first look, puts the headers by name into the scope
 CALLER = "serinus.caller"  # where the authentication puts who sent the request into the scope
 MOST_STATUS_READERS = 64  # views of the status at once: a reserve beside the calls, which do not use it up
@@ -67,33 +69,20 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _JSON = (b"content-type", b"application/json")
 
 
-class ClientDeparture(Protocol):
-    """The server's word on whether the client is still there."""
-
-    gone: bool
-
-    def when_gone(self, callback: Callable[[], object]) -> None: ...
-
-    def forget(self) -> None: ...
-
-
 async def _alone(report: Samples) -> list[Samples]:
     """Return the reports of all workers where there is one."""
     return [report]
-
-
-def _status_readers() -> SharedPlaces:
-    return SharedPlaces(MOST_STATUS_READERS, MOST_STATUS_READERS_OF_A_KEY, "views of the status open")
 
 
 @dataclass(slots=True)
 class Services:
     """The running gateway as endpoints see it. `runtime` is swapped whole when the configuration changes.
 
-    `config_error` says what is wrong with the files as they are now, None when they are well. `calls` are the places of
-    authenticated calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `status_readers` are
-    those of the status; `unproven` reads what only its signature authenticates. `makers` knows who made what is stored
-    at providers, `items` what earlier answers held. `judge` grades live calls, `reviews` has what people review.
+    `config_error` says what is wrong with the files, None when they are well. `calls` are the places of authenticated
+    calls, `sockets` those of open WebSockets, whose `memories` are bounded together; `overload` watches both.
+    `status_readers` are those of the status; `unproven` reads what only its signature authenticates. `makers` knows who
+    made what is stored at providers, `items` what earlier answers held. `judge` grades live calls, `reviews` has what
+    people review.
     """
 
     runtime: Runtime
@@ -110,12 +99,13 @@ class Services:
     loaded_at: float
     items: KeptItems
     traces: TraceReader
+    overload: OverloadWatch
     config_error: Callable[[], str | None] = lambda: None
     draining: bool = False
-    calls: Places = field(default_factory=lambda: Places(2000))
-    sockets: Places = field(default_factory=lambda: Places(1000))
+    calls: FairPlaces = field(init=False)
+    sockets: FairPlaces = field(init=False)
     memories: SocketMemories = field(default_factory=SocketMemories)
-    status_readers: SharedPlaces = field(default_factory=_status_readers)
+    status_readers: SharedPlaces = field(init=False)
     unproven: UnprovenReaders = field(default_factory=lambda: UnprovenReaders(MOST_UNPROVEN, UNPROVEN_SECONDS))
     makers: Makers = field(default_factory=Makers)
     counts: CallCounts = field(default_factory=CallCounts)
@@ -127,6 +117,9 @@ class Services:
     nonces: Iterator[int] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.calls, self.sockets = self.overload.calls, self.overload.sockets
+        views, views_of_a_key = MOST_STATUS_READERS, MOST_STATUS_READERS_OF_A_KEY
+        self.status_readers = SharedPlaces(views, views_of_a_key, "views of the status open")
         self.refusals = RefusalLog(self.log, monotonic)
         counting = CountingParts(
             self.store, self.table, self.proxy.recorder, lambda: self.runtime, self.log, self.timings
@@ -138,6 +131,8 @@ class Services:
         """Note what the server itself refused; return the id for its answer."""
         id_ = self.new_nonce().hex()
         self.refusals.note_at_server(refusal, path, client, id_)
+        if isinstance(refusal, Overloaded):
+            self.overload.calls.shed["connections"] += 1
         return id_
 
     def new_nonce(self) -> bytes:
@@ -159,10 +154,11 @@ class Endpoint:
         self.services = services
         self.client = client
         self.key_headers = client.facts.key_headers
+        self._sheds = ShedAnswers(client.name, self._error_headers)
 
     async def __call__(self, scope: Scope, receive: PlainReceive, send: PlainSend) -> None:
         extensions = scope.get("extensions")
-        departure: ClientDeparture | None = extensions.get(DEPARTURE) if extensions else None
+        departure: Departure | None = extensions.get(EXTENSION) if extensions else None
         answer: Send
         if isinstance(send, Exchange):  # the server's own, which knows its task: to ask the loop costs a system call
             answer, task = send, send.task or asyncio.current_task()
@@ -223,7 +219,7 @@ class Endpoint:
 
     def places(self, caller: Caller) -> AbstractContextManager[None]:
         """Return the places of which the caller's request takes one."""
-        return self.services.calls
+        return self.services.calls.of(caller.name)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer the request. May raise SerinusError before anything was sent."""
@@ -250,6 +246,9 @@ class Endpoint:
             raise error  # too late for a status: the server cuts the answer off
         else:
             self.services.refusals.note(error, scope, named(scope), id_, scope.get(CALLER))
+            if isinstance(error, Overloaded):
+                await send_answer(send, *self._sheds.answer(error, id_, given_id(named(scope))))
+                return
             await self._send_error(scope, send, error, id_, self._error_headers(error))
 
     async def _send_error(self, scope: Scope, send: Send, error: SerinusError, id_: str, headers: Headers = ()) -> None:

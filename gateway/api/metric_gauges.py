@@ -38,7 +38,9 @@ from gateway.telemetry.families import (
     JUDGED,
     LIMIT,
     LIMITED,
+    LOOP_DELAY,
     MEASURED,
+    MEMORY_USED,
     MODEL_SHUTDOWN,
     NOTICES_PENDING,
     OF_ALL,
@@ -49,6 +51,7 @@ from gateway.telemetry.families import (
     REFUSED,
     REVIEWS_WAITING,
     ROLLOUT_INFO,
+    SHED,
     SPANS_DROPPED,
     SPLIT_MISMATCH,
     STEP,
@@ -75,6 +78,9 @@ def process_samples(services: Services) -> Samples:
     """Return what this process has counted, and its state; what only the store knows is left out."""
     gauges: Samples = {family.name: {} for family in OF_EACH_PROCESS}
     _put(gauges, IN_FLIGHT, services.calls.taken)
+    overload = services.overload.view()
+    _put(gauges, LOOP_DELAY, overload.delay)
+    _put(gauges, MEMORY_USED, overload.memory)
     _put(gauges, STORE_UP, services.controller.store_ok)
     problems = services.config_error()
     _put(gauges, CONFIG_PROBLEMS, len(problems.splitlines()) if problems else 0)
@@ -105,6 +111,7 @@ def _counters(services: Services) -> Samples:
     writer = services.traces.writer
     dropped = {"call": writer.dropped, "content": writer.contents.dropped}
     counted[RECORDS_DROPPED.name] = {(kind,): [count] for kind, count in dropped.items()}
+    counted[SHED.name] = {(reason,): [count] for reason, count in services.calls.shed.items()}
     counted[LIMITED.name] = {labels: [count] for labels, count in services.proxy.limits.refused.items()}
     tracing = services.proxy.recorder.tracing
     if tracing is not None:

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gateway.api.admission import Places
 from gateway.api.continuation import continuation_of, input_items
 from gateway.api.endpoint import CALLER, caller_of, named
 from gateway.api.event_frames import EventFrames
@@ -36,6 +35,7 @@ from gateway.json_body import Document, array
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.net.server.exchange import Exchange
 from gateway.net.server.websocket import VERSION, WebSocket, accept_key
+from gateway.overload.places import Share
 
 MOST_SECONDS = 3600.0  # a socket takes no more calls after that, as at OpenAI: load spreads anew over replicas
 _NORMAL, _POLICY, _INTERNAL = 1000, 1008, 1011  # RFC 6455, 7.4.1
@@ -74,8 +74,8 @@ class ResponsesSocket(Generation):
             memory.close()
             socket.close(_INTERNAL)
 
-    def places(self, caller: Caller) -> Places:
-        return self.services.sockets
+    def places(self, caller: Caller) -> Share:
+        return self.services.sockets.of(caller.name)
 
     def _error_headers(self, error: SerinusError) -> list[tuple[bytes, bytes]]:
         headers = super()._error_headers(error)
@@ -123,7 +123,7 @@ class _Session:
         if received_at > self._ends_at:
             raise CallerError("the socket is an hour old: open another one", code=_TOO_OLD)
         self._scope[CALLER] = self._endpoint.authenticate(self._scope)
-        with self._services.calls:
+        with self._services.calls.of(caller_of(self._scope).name):
             event = Document.parse(message, self._services.runtime.values_limit)
             frames.stream_id = _stream_id(event.values)
             _check_type(event.values)

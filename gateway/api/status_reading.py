@@ -57,6 +57,7 @@ class StatusReading:
             circuits=self._circuits(reader),
             shadows=services.proxy.shadows.view(),
             refused=dict(services.refusals.counts),
+            overload=services.overload.view(),
         )
         limits = await self._limits(names, reader, with_callers=with_callers)
         return StatusView(timestamp(time()), gateway, agents, limits=tuple(limits))

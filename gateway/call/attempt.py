@@ -82,16 +82,26 @@ class Run:
         return tried < self.runtime.retries.max_attempts and now < self.deadline
 
 
+def _note_nothing() -> None:
+    """Do nothing: no callback for an exhausted host was given."""
+
+
 class Attempts:
-    """The attempts of one replica."""
+    """The attempts of one replica. `note_exhausted` is called when one could not be made for want of a descriptor."""
 
     def __init__(
-        self, clock: Clock, circuits: Circuits, faults: TargetFaults, tracing: CallTracing | None = None
+        self,
+        clock: Clock,
+        circuits: Circuits,
+        faults: TargetFaults,
+        tracing: CallTracing | None = None,
+        note_exhausted: Callable[[], object] = _note_nothing,
     ) -> None:
         self._clock = clock
         self._faults = faults
         self.circuits = circuits
         self.tracing = tracing
+        self.note_exhausted = note_exhausted
         self._limits = TimeLimits()
         self._learnt = Learnt()
 
@@ -155,9 +165,11 @@ class Attempts:
 
     def _book(self, error: ProviderError, attempt: Attempt, run: Run, target: Target) -> None:
         answered, origin = attempt.status is not None, run.runtime.channels[target.provider].endpoint.origin
+        if error.kind == "exhausted":
+            self.note_exhausted()
         note_run_failure(attempt, error, run)
         ours = ("gateway",) if run.plan.reason == "model" else ("version", "gateway")  # clients name plain models
-        counts = counts_as_error(error.kind, error.upstream_status, error.blame in ours)
+        counts = error.kind != "exhausted" and counts_as_error(error.kind, error.upstream_status, error.blame in ours)
         is_strange = is_of_another(error, run.call) or _is_misdirected(run, error)
         attempt.counts = counts and not is_strange
         attempt.caller_can_cause = error.caller_can_cause

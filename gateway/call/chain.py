@@ -114,7 +114,7 @@ def _whom(run: Run) -> str:
 
 def move_after(error: ProviderError) -> Move:
     """Return what follows an attempt that failed so: another try, the next target, or nothing."""
-    if isinstance(error, ContentRefused):
+    if isinstance(error, ContentRefused) or error.kind == "exhausted":  # no target can be dialled either
         return "give_up"
     said = (header(error.headers, b"x-should-retry") or b"").strip().lower()
     asked = {b"true": True, b"false": False}.get(said)

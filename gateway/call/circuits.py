@@ -62,7 +62,7 @@ class Circuits:
             circuit.succeeded()
         elif tells_ill_health(error.kind, error.upstream_status):
             circuit.failed(self._monotonic())
-        elif error.kind == "untranslatable":
+        elif error.kind in ("untranslatable", "exhausted"):
             circuit.abandoned()
         elif error.kind != "circuit_open":
             circuit.succeeded()

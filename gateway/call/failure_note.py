@@ -12,7 +12,7 @@ from gateway.redaction import Redactor
 
 # Failures whose messages are ours or the transport's; what a provider says may quote a prompt.
 _OUR_WORDS: frozenset[FailureKind] = frozenset(
-    {"connect", "lost", "timeout", "malformed", "truncated", "circuit_open", "bad_tool_arguments"}
+    {"connect", "lost", "timeout", "malformed", "truncated", "circuit_open", "exhausted", "bad_tool_arguments"}
 )
 _CODE = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _PARAM = re.compile(r"[\w.\[\]$/-]{1,100}")

@@ -27,6 +27,7 @@ from gateway.limits.limits import Limits
 from gateway.limits.reservations import Reservation
 from gateway.net.asgi import Send
 from gateway.net.server.lines import BegunHeaders, block
+from gateway.overload.places import FairPlaces
 from gateway.rollout.parties import is_of
 from gateway.rollout.recorder import Clock, Recorder
 from gateway.rollout.table import Entry, Table
@@ -56,9 +57,10 @@ class Proxy:
     exposures: Exposures
     conversations: ConversationNaming
     limits: Limits
+    providers: FairPlaces
 
     async def handle(self, call: Call, runtime: Runtime, send: Send) -> None:
-        """Serve the call. Raises CallerError before it has an id; later failures are answered here."""
+        """Serve the call. Raises CallerError and Overloaded before it has an id; later failures are answered here."""
         entry = self.entry_of(call)
         try:
             plan = self.plan_of(call, entry, True)
@@ -67,6 +69,11 @@ class Proxy:
             plan = self.plan_of(call, entry)
         if self.replies.known:
             self.replies.put_into(call)
+        with self.providers.of(plan.version.target.provider):
+            await self._serve(call, plan, entry, runtime, send)
+
+    async def _serve(self, call: Call, plan: Plan, entry: Entry, runtime: Runtime, send: Send) -> None:
+        """Serve a call that has its place."""
         held: Reservation | None = None
         if self.limits.is_on:
             version = plan.version

@@ -158,6 +158,16 @@ class LimitSettings(StrictModel):
         description="Open WebSockets, for calls of the Responses API. 0: none; clients are told to use HTTP. "
         "Default: 1000.",
     )
+    delay: Duration = Field(
+        default=0.025,
+        description="How late the event loop of a process may be, for half a second, before it sheds calls with 503. "
+        "Default: 25ms. A call waits that long about four times. `1h` switches it off.",
+    )
+    memory: Size | None = Field(
+        default=None,
+        description="Memory of a process, at nine tenths of which it sheds calls with 503. Default: none. The limits "
+        "of its control groups (a container's) hold in any case.",
+    )
     connections: int = Field(
         default=10_000, ge=1, le=1_000_000, description="Open client connections, including idle ones. Default: 10000."
     )

@@ -11,7 +11,7 @@ import orjson
 from pydantic import JsonValue
 
 from gateway.calls import Usage
-from gateway.errors import CallerError, ProviderError, StoreAway
+from gateway.errors import NOT_SENT, CallerError, ProviderError, StoreAway
 from gateway.formats.openai_chat.provider_answer import content_texts, read_answer
 from gateway.judging.question import VERDICT_SCHEMA, JudgeMessage, ask_for_grade, read_verdict
 from gateway.judging.rubric import LEAST_OUTPUT, parts_of, task_of
@@ -24,7 +24,7 @@ from gateway.store.seam import Store
 from routing.agents import AgentVersion, JudgeRules
 
 _EXTRA_TOKENS: Final = 64  # that a provider puts around messages
-_UNBILLED: Final = ("connect", "status", "untranslatable", "circuit_open")  # ends after which nobody has worked on it
+_UNBILLED: Final = ("connect", "status", *NOT_SENT)  # ends after which nobody has worked on it
 
 
 class JudgeFailed(Exception):

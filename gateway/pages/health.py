@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from gateway.overload.view import OverloadView
 from gateway.pages.frame import chip
 from gateway.pages.html import NOTHING, Markup, joined, tag
 from gateway.pages.moments import moment
@@ -31,10 +32,27 @@ def _facts(gateway: GatewayView) -> Iterator[tuple[str, Markup]]:
     else:
         yield "configuration", joined((chip("fine", "ok"), " loaded ", moment(config.loaded_at)))
     yield "circuits", _circuits(gateway)
+    yield "load", _load(gateway.overload)
     if gateway.shadows.waiting or gateway.shadows.dropped:
         dropped = ", ".join(f"{count} {reason}" for reason, count in gateway.shadows.dropped.items()) or "none"
         yield "copies for shadows", joined((f"{gateway.shadows.waiting} waiting, dropped: {dropped}",))
     yield "replica", joined((tag("code", gateway.replica), f", version {gateway.version}"))
+
+
+_SHED_FOR = {
+    "in_flight": "all places for calls are taken", "share": "a key has its share of the places",
+    "provider": "a provider has its share of the places", "sockets": "all places for WebSockets are taken",
+    "delay": "the process is behind", "memory": "memory is short", "files": "file descriptors are short",
+    "connections": "all connections are taken",
+}  # fmt: skip
+
+
+def _load(overload: OverloadView) -> Markup:
+    """Return whether calls are shed, and for what."""
+    if overload.shedding:
+        reasons = "; ".join(_SHED_FOR.get(reason, reason) for reason in overload.shedding)
+        return joined((chip("attention", "overloaded"), f" calls are refused with 503: {reasons}"))
+    return joined((chip("fine", "ok"), " no call is shed"))
 
 
 def _circuits(gateway: GatewayView) -> Markup:

@@ -284,9 +284,8 @@ async def _tell(error: ProviderError, wanted: Wanted, carried: _Carried, send: S
     further = wanted.further(carried.channel.endpoint, error.headers)
     error.asked = tuple(attempt.target for attempt in carried.attempts)
     headers = [JSON, *to_client_untyped(error.headers), *further, *carried.headers(), failed_by_header(error)]
-    await send_answer(
-        send, error.status, headers, error_body(named(error, carried.target), carried.api.client, wanted.id)
-    )
+    body = error_body(named(error, carried.target), carried.api.client, wanted.id)
+    await send_answer(send, error.status, headers, body)
     return error
 
 
@@ -339,7 +338,8 @@ def _blame_nobody(_param: str | None) -> bool:
 def _book_failure(attempt: Attempt, error: ProviderError, carried: _Carried) -> None:
     fixed, own = carried.channel.endpoint.fixed, carried.runtime.doorkeeper.keys_of(carried.caller)
     note_failure(attempt, error, lambda: _sent(carried, fixed), (), carried.channel.redactor, own)
-    attempt.counts = counts_as_error(error.kind, error.upstream_status, carried.blamed(error.param))
+    is_blamed = carried.blamed(error.param)
+    attempt.counts = error.kind != "exhausted" and counts_as_error(error.kind, error.upstream_status, is_blamed)
 
 
 def _sent(carried: _Carried, fixed: Headers) -> str | None:

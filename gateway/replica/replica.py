@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from time import monotonic, time
 
-from gateway.api.admission import Places
 from gateway.api.endpoint import Handler, Services
 from gateway.call.attempt import Attempts
 from gateway.call.chain import FallbackChain
@@ -38,6 +37,7 @@ from gateway.replica import wiring
 from gateway.replica.alerting import Alerting
 from gateway.replica.fingerprint_key import SharedKey
 from gateway.replica.limit_work import limit_work
+from gateway.replica.overload import overload_watch, share_places
 from gateway.replica.retirement_watch import RetirementWatch
 from gateway.replica.routes import asgi
 from gateway.rollout.commands import Commands
@@ -200,6 +200,7 @@ class Gateway:
         self.retirements.follow(deployment, services.runtime)
         services.table.install(deployment.agents)
         services.proxy.limits.follow(RuleBook.of(deployment))
+        share_places(services.overload, deployment)
         services.proxy.conversations.beginnings.under_way.keep_agents(
             filter(None, map(services.table.entry, services.table))
         )
@@ -281,7 +282,7 @@ def build(
     table, circuits = Table(), Circuits(clock.monotonic)
     table.install(deployment.agents)
     recorder, notices = Recorder(log, clock), Notices(store.store, table, log, clock, given.timings)
-    limits = wiring.call_limits(store.store, clock, deployment, log)
+    limits, overload = wiring.call_limits(store.store, clock, deployment, log), overload_watch(deployment, log, clock)
     recorder.tracing = wiring.tracing(given.otel, clock, log, replica, given.timings)
     controller = Controller(store.store, table, recorder, log, circuits.trust, draw, store.memory, given.timings)
     escalations = _escalations(deployment, store, log, given.timings)
@@ -292,14 +293,15 @@ def build(
     controller.install(runtime)
     alerting = Alerting(deployment.settings, store.store, table, notices, clock, circuits.states, controller)
     faults = TargetFaults(log, clock.monotonic, alerting.note_fault)
-    attempts = Attempts(clock, circuits, faults, recorder.tracing)
+    attempts = Attempts(clock, circuits, faults, recorder.tracing, overload.note_exhausted)
     chain = FallbackChain(attempts, escalations, faults, clock, draw)
     shadows = Shadows(table, attempts, recorder, clock, Purse(store.store, clock.unix), limits)
     replies = Replies(store.store, table, clock.unix, given.timings.replies)
     hedges, exposures, under_way = Hedges(attempts, clock), Exposures(circuits), UnderWay(clock.monotonic)
     table.heed = under_way.see
     naming = ConversationNaming(EqualBeginnings(under_way, SharedOpenings(clock.monotonic)))
-    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, naming, limits)
+    proxy = Proxy(table, chain, attempts, recorder, shadows, clock, replies, hedges, exposures, naming, limits,
+                  overload.providers)  # fmt: skip
     retirements = RetirementWatch(store.store, notices, log, clock.unix, recorder.models_called, given.timings)
     retirements.follow(deployment, runtime)
     openings = naming.beginnings.openings
@@ -307,8 +309,7 @@ def build(
     services = Services(
         status=StatusBuilder(store.store, table, runtime.prices, openings, retirements.near, controller.latest),
         commands=Commands(store.store, table, controller.records, controller.outages), runtime=runtime, replica=replica,
-        calls=Places(deployment.settings.limits.in_flight), items=KeptItems(store.store, log, clock.monotonic), log=log,
-        sockets=Places(deployment.settings.limits.websockets),
+        overload=overload, items=KeptItems(store.store, log, clock.monotonic), log=log,
         traces=TraceReader(store.store, traces), timings=given.timings, backend=store.backend, loaded_at=clock.unix(),
         controller=controller, memory=store.memory, counts=recorder.counts, store=store.store, table=table, proxy=proxy,
     )  # fmt: skip

@@ -97,6 +97,7 @@ async def _serve(
             gateway.keep(reports.attend)
         reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare)
         _follow_files(gateway, reloader, hangup)
+        gateway.keep(gateway.services.overload.run)  # it measures this process's loop
         gc.collect()
         gc.freeze()  # what is here now stays: the collector need not go through all of it time and again, some 70 ms
         server = _server(gateway, posted, sock)

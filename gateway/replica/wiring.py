@@ -342,5 +342,5 @@ def fixed_settings(new: GatewaySettings, old: GatewaySettings) -> list[str]:
         for name in ("listen", "store", "store_binary", "data", "drain")
         if getattr(new, name) != getattr(old, name)
     ]
-    bounds = ((limits(each), each.limits.in_flight, each.limits.websockets) for each in (new, old))
-    return changed + (["limits"] if len(set(bounds)) > 1 else [])
+    bounds = [(limits(each), each.limits.model_dump(exclude={"answer", "values"})) for each in (new, old)]
+    return changed + (["limits"] if bounds[0] != bounds[1] else [])

@@ -261,7 +261,7 @@ class Recorder:
     def _note_reason(self, batch: Batch, outcome: Outcome) -> None:
         """Count why the version's own attempt failed. Copies and plain models have no reasons of their own."""
         tried = outcome.attempts[0]
-        if tried.failure in (None, "overtaken") or outcome.reason in ("shadow", "model"):
+        if tried.failure in (None, "overtaken", "exhausted") or outcome.reason in ("shadow", "model"):
             return
         message = common_part(tried.message)
         reason = FailureReason(tried.target, tried.failure, tried.status, tried.code, message, tried.counts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from gateway.history.view import DecisionView, Quantiles, RecentView, TokenSums
 from gateway.judging.view import JudgeView
 from gateway.limits.limit_view import LimitView
+from gateway.overload.view import OverloadView
 from policies.rollout.state import VersionRef
 
 
@@ -250,7 +251,7 @@ class ShadowQueueView:
 class GatewayView:
     """The replica that answers. `circuits` holds the state of every target's circuit that is not closed.
 
-    `refused` counts the requests that it refused since its start, by status and code.
+    `refused` counts the requests that it refused since its start, by status and code. `overload` says what it sheds.
     """
 
     version: str
@@ -260,6 +261,7 @@ class GatewayView:
     circuits: Mapping[str, str]
     shadows: ShadowQueueView
     refused: Mapping[str, int] = field(default_factory=dict)
+    overload: OverloadView = field(default_factory=OverloadView)
 
 
 @dataclass(frozen=True, slots=True)

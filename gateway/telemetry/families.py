@@ -98,6 +98,9 @@ LIMITED = MetricFamily(
     "serinus_limited_total", "counter", "Calls that a limit had no room for, by the level and kind of the limit.",
     ("level", "kind"),
 )  # fmt: skip
+SHED = MetricFamily(
+    "serinus_shed_total", "counter", "Calls refused for the gateway's own state, by the reason.", ("reason",)
+)
 DURATION = MetricFamily(
     "gen_ai_client_operation_duration_seconds", "histogram", "Duration of attempts that were sent to a target.",
     (*_VERSION, *_GEN_AI, "provider", "error_type"), SECONDS,
@@ -117,6 +120,13 @@ OVERHEAD = MetricFamily(
 )  # fmt: skip
 
 IN_FLIGHT = MetricFamily("serinus_in_flight", "gauge", "Calls that are being answered.")
+LOOP_DELAY = MetricFamily(
+    "serinus_loop_delay_seconds", "gauge", "How late the event loop is, at the worker where it is latest.", merge="max"
+)
+MEMORY_USED = MetricFamily(
+    "serinus_memory_used_ratio", "gauge", "Used share of the memory limit, 0 without one; the highest of the workers.",
+    merge="max",
+)  # fmt: skip
 CIRCUIT_OPEN = MetricFamily(
     "serinus_circuit_open", "gauge", "1 while the target's circuit is not closed at any worker.", _TARGET, merge="max"
 )
@@ -188,10 +198,10 @@ SPLIT_MISMATCH = MetricFamily(
 
 COUNTED = (
     CALLS, ATTEMPTS, FALLBACKS, COST, UNPRICED, SCORES, BEHAVIOURS, JUDGED, JUDGE_COST, JUDGE_DROPPED, DECISIONS,
-    REFUSED, RECORDS_DROPPED, SPANS_DROPPED, LIMITED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
+    REFUSED, RECORDS_DROPPED, SPANS_DROPPED, LIMITED, SHED, DURATION, TOKEN_USAGE, FIRST_TOKEN, OVERHEAD,
 )  # fmt: skip
 OF_EACH_PROCESS = (
-    IN_FLIGHT, CIRCUIT_OPEN, STORE_UP, QUARANTINE, BUDGET_USED, CONFIG_PROBLEMS, CONFIG_LOADED,
+    IN_FLIGHT, LOOP_DELAY, MEMORY_USED, CIRCUIT_OPEN, STORE_UP, QUARANTINE, BUDGET_USED, CONFIG_PROBLEMS, CONFIG_LOADED,
 )  # fmt: skip
 OF_ALL = (
     NOTICES_PENDING, HANDOVERS_WAITING, REVIEWS_WAITING, MODEL_SHUTDOWN, BUILD_INFO, ROLLOUT_INFO, EVAL_VERDICT,

@@ -12,6 +12,7 @@ from ssl import SSLContext
 
 from gateway.errors import ProviderError
 from gateway.net.client import Origin
+from gateway.net.client.exhaustion import not_connected
 from gateway.net.client.lean_connection import LeanConnection
 from gateway.net.client.options import TransportOptions
 from gateway.net.write_batching import Cork
@@ -157,7 +158,7 @@ class Pool:
         except TimeoutError as error:
             raise self._refused(f"no connection within {seconds:g} s") from error
         except (OSError, UnicodeError) as error:  # ssl.SSLError is an OSError; UnicodeError: a host that is no name
-            raise self._refused(str(error) or type(error).__name__) from error
+            raise not_connected(self._origin, error) from error
         if self._closed is not None or not connection.is_open():
             connection.abort()
             raise self._refused("the connection was closed as soon as it was made")

@@ -18,6 +18,7 @@ import httpx2
 
 from gateway.errors import FailureKind, GatewayError, Headers, ProviderError
 from gateway.net.client import Chunks, Origin, PulledChunks, Request, encoding_of, header, is_stale, join
+from gateway.net.client.exhaustion import not_connected
 from gateway.net.client.options import TransportOptions
 from gateway.net.client.standard_upload import Ear, UploadStream, listen_with
 from gateway.net.client.trust import tls_context
@@ -155,7 +156,7 @@ class StandardTransport:
         except httpx2.LocalProtocolError as error:
             raise GatewayError(f"the call cannot be sent: {error}") from error
         except _NOT_CONNECTED as error:
-            raise _failure("connect", origin, error) from error
+            raise not_connected(origin, error) from error
         except httpx2.RemoteProtocolError as error:
             raise _failure("malformed" if _names_a_rule(error) else "lost", origin, error) from error
         except httpx2.TransportError as error:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.errors import ProviderError
+from gateway.errors import NOT_SENT, ProviderError
 from gateway.net.client import Origin, Transport
 from gateway.net.client.options import TransportKind
 from tests.gateway.net.client.conftest import Make, failure, fetched, get, post
 from tests.gateway.net.client.raw_server import CHUNKED, OK, Peer, Script, once, saying, serving
+from tests.support.descriptors import no_descriptor_left
 
 LENGTH = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"
 
@@ -41,6 +42,16 @@ async def test_refused(transport: Transport) -> None:
 async def test_a_name_that_does_not_resolve(transport: Transport, host: str) -> None:
     """An unknown host, and one that cannot be a name at all: connect."""
     assert await failure(transport, get(Origin("http", host, 80))) == "connect"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "no-such-host.invalid"])
+async def test_no_descriptor_is_left(transport: Transport, host: str) -> None:
+    """Neither the provider nor its name is at fault: this host is exhausted, and says to come again."""
+    with no_descriptor_left(), pytest.raises(ProviderError) as caught:
+        await transport.send(get(Origin("http", host, 9)))
+    error = caught.value
+    assert (error.kind, error.status, error.code, error.failed_by) == ("exhausted", 503, "overloaded", "gateway")
+    assert (b"retry-after", b"1") in error.headers and error.kind in NOT_SENT
 
 
 async def test_a_scheme_we_do_not_speak(transport: Transport) -> None:

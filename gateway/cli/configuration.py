@@ -139,6 +139,7 @@ def _check(given: argparse.Namespace) -> int:
         return _WELL
     from gateway.config import Deployment, check
     from gateway.config.check import check_values
+    from gateway.replica.limit_warnings import limit_warnings, unpriced_budgets
     from gateway.replica.retirements import retired, retiring
     from gateway.replica.unpriced_judges import unpriced_judges
     from gateway.replica.unusable_targets import unusable_targets
@@ -153,6 +154,8 @@ def _check(given: argparse.Namespace) -> int:
         yield from given.warnings
         yield from unusable_targets(deployment)
         yield from unpriced_judges(deployment, now)
+        yield from limit_warnings(deployment, today)
+        yield from unpriced_budgets(deployment, now)
         yield from retiring(deployment, today)
         yield from refused_canaries(deployment.agents, now)
         yield from missing_suites(deployment.agents, given.config)

@@ -20,7 +20,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast screenshots bench bench-quick soak demo serve lock dist sbom audit clean
+.PHONY: help install dev fmt check test test-fast fuzz screenshots bench bench-quick soak demo serve lock dist sbom audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -56,6 +56,9 @@ endif
 
 test-fast: $(DEV) ## the tests without processes, Redis, sockets and watched files, in about a minute (ARGS as above)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not process and not redis and not socket and not files' $(ARGS)
+
+fuzz: $(DEV) ## feed readers with bytes that nobody would send (ARGS="--minutes 10 sse json" for how long, and which)
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 screenshots: $(DEV) ## the pictures of the pages in docs/screenshots, anew (needs Chromium)
 	SCREENSHOTS=renew CHROMIUM=required $(BIN)/python -m pytest tests/browser -k screenshots

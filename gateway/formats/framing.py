@@ -1,6 +1,6 @@
 """Cut a provider's stream into events: server-sent ones, or those of a format with a framing of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from gateway.errors import ProviderError
@@ -20,7 +20,8 @@ class Frame(NamedTuple):
 class Framer(Protocol):
     """Cuts what comes in into events. Raises ProviderError for what cannot be cut."""
 
-    def feed(self, chunk: bytes) -> Sequence[Frame]: ...
+    def feed(self, chunk: bytes) -> Iterable[Frame]:
+        """Return the events that are complete by now. What cannot be cut is raised behind those before it."""
 
     def end(self) -> Sequence[Frame]:
         """A last event that nothing closed, where the framing allows for one."""
@@ -34,13 +35,17 @@ class SseFramer:
     def __init__(self) -> None:
         self._cutter = sse.Cutter()
 
-    def feed(self, chunk: bytes) -> Sequence[Frame]:
+    def feed(self, chunk: bytes) -> Iterable[Frame]:
         block = self._cutter.feed(chunk)
-        if self._cutter.overflows:
-            raise ProviderError("malformed", "an event of the provider's stream is too long")
-        return [Frame(sse.name(event), sse.data(event), event) for event in sse.split(block)] if block else ()
+        frames = [Frame(sse.name(event), sse.data(event), event) for event in sse.split(block)] if block else ()
+        return _and_fail(frames) if self._cutter.overflows else frames
 
     def end(self) -> Sequence[Frame]:
         if not self._cutter.kept:
             return ()
         return [Frame(sse.name(e), sse.data(e), e) for e in sse.split(bytes(self._cutter.kept) + b"\n\n")]
+
+
+def _and_fail(frames: Sequence[Frame]) -> Iterator[Frame]:
+    yield from frames
+    raise ProviderError("malformed", "an event of the provider's stream is too long")

@@ -1,6 +1,6 @@
 """The prompt that a request named, in its answer: for formats in which answers repeat it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,9 +24,9 @@ class EchoFramer:
         self._echo = echo
         self._prompt = prompt
 
-    def feed(self, chunk: bytes) -> Sequence[Frame]:
-        """Return the frames that are whole now. Raises ProviderError."""
-        return [self._echo.in_frame(frame, self._prompt) for frame in self._framer.feed(chunk)]
+    def feed(self, chunk: bytes) -> Iterable[Frame]:
+        """Return the frames that are whole now. Raises ProviderError behind the last of them."""
+        return (self._echo.in_frame(frame, self._prompt) for frame in self._framer.feed(chunk))
 
     def end(self) -> Sequence[Frame]:
         """Return what is left. Raises ProviderError."""

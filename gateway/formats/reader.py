@@ -99,11 +99,7 @@ class Reader:
         """Take what came in; return what to send on, b"" when there is nothing yet."""
         if self.done or self.failure:
             return b""
-        try:
-            return self._read(self._framer.feed(chunk))
-        except ProviderError as error:
-            self._fail(error)
-            return b""
+        return self._read(self._framer.feed(chunk))
 
     def end(self) -> bytes:
         """The stream has ended: set `failure` if it ended too early or said something that cannot be used.
@@ -132,19 +128,23 @@ class Reader:
         self.failure = error
 
     def _read(self, frames: Iterable[Frame]) -> bytes:
+        """Return what goes on of these frames, also where an error follows them."""
         relayed: list[bytes] = []
-        for frame in frames:
-            try:
-                events = self._parser.take(frame.name, frame.data)
-            except ProviderError as error:
-                if error.kind == "error_in_answer":
-                    explain(error, frame.data, event=frame.name)
-                self._fail(error)
-                break
-            written = self._written(events)
-            relayed.append(written if self._writer else frame.raw)
-            if self.done or self.failure:
-                break
+        try:
+            for frame in frames:
+                try:
+                    events = self._parser.take(frame.name, frame.data)
+                except ProviderError as error:
+                    if error.kind == "error_in_answer":
+                        explain(error, frame.data, event=frame.name)
+                    self._fail(error)
+                    break
+                written = self._written(events)
+                relayed.append(written if self._writer else frame.raw)
+                if self.done or self.failure:
+                    break
+        except ProviderError as error:  # what comes now cannot be cut into frames
+            self._fail(error)
         return b"".join(relayed)
 
     def _written(self, events: Sequence[Event]) -> bytes:

@@ -6,7 +6,7 @@ numbers are big-endian. Source: the event stream encoding of AWS (Amazon Transcr
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from zlib import crc32
 
 from gateway.errors import ProviderError
@@ -33,17 +33,16 @@ class EventStreamFramer:
     def __init__(self) -> None:
         self._buffer = bytearray()
 
-    def feed(self, chunk: bytes) -> Sequence[Frame]:
-        """The messages that are complete by now. Raises ProviderError for what is none."""
+    def feed(self, chunk: bytes) -> Iterator[Frame]:
+        """Yield the messages that are complete by now. Raises ProviderError for what is none, behind those before."""
         self._buffer += chunk
-        frames: list[Frame] = []
         while len(self._buffer) >= _PRELUDE.size:
             length = self._length()
             if len(self._buffer) < length:
                 break
-            frames.append(_frame(bytes(self._buffer[:length])))
+            message = bytes(self._buffer[:length])
             del self._buffer[:length]
-        return frames
+            yield _frame(message)
 
     def end(self) -> Sequence[Frame]:
         """Raise ProviderError where the stream ended inside a message."""

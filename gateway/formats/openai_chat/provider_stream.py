@@ -122,9 +122,10 @@ class StreamReader:
         if self.done or self.failure:
             return b""
         block = self._cutter.feed(chunk)
-        if self._cutter.overflows:
+        relayed = self._read(self._redactor.plain(block)) if block else b""  # whole events: no secret is cut
+        if self._cutter.overflows and not (self.done or self.failure):  # type: ignore[redundant-expr]  # it reads both
             self.failure = ProviderError("malformed", "an event of the provider's stream is too long")
-        return self._read(self._redactor.plain(block)) if block else b""  # whole events: no secret is cut
+        return relayed
 
     def _shortcoming(self) -> ProviderError | None:
         if not self.started:

@@ -12,6 +12,7 @@ from gateway.formats.openai_chat.provider_stream import StreamReader
 from gateway.formats.protocol import ProviderSide
 from gateway.formats.reader import Reader
 from gateway.formats.registry import CLIENTS, PROVIDERS
+from gateway.formats.sse import MAX_EVENT_BYTES
 from gateway.tool_use import AnswerEnd, AnswerOutput
 from policies.behaviours.behaviours import LONGEST_JSON
 from tests.gateway.formats.contract import JOINED, STREAMS, Joined, followed
@@ -35,6 +36,17 @@ def test_a_streams_calls_come_with_their_arguments(joined: Joined, name: str) ->
     assert not end.is_empty and (end.output is not None) is bool(end.tools)
     if end.output:
         assert [type(json.loads(each or "{}")) for each in end.output.arguments] == [dict] * len(end.tools)
+
+
+@pytest.mark.parametrize(("joined", "name"), STREAMS)
+def test_what_cannot_be_cut_takes_nothing_along(joined: Joined, name: str) -> None:
+    """Events that came in one piece with bytes that are none go on, as if the pieces had been two."""
+    whole, junk = joined.stream(name), b"x" * (MAX_EVENT_BYTES + 1)
+    begun = whole[: len(whole) // 2]
+    once, twice = (Reader(joined.provider.parser(), None, joined.provider.facts.framer()) for _ in range(2))
+    assert once.feed(begun + junk) == twice.feed(begun) + twice.feed(junk) != b""
+    assert once.failure is not None and twice.failure is not None
+    assert (once.failure.kind, once.failure.message) == (twice.failure.kind, twice.failure.message)
 
 
 @pytest.mark.parametrize(

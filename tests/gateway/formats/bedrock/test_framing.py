@@ -58,7 +58,7 @@ def test_exceptions_and_errors() -> None:
 def test_a_stream_that_ends_inside_a_message() -> None:
     """What is left over at the end was cut off."""
     framer = EventStreamFramer()
-    framer.feed(STREAM[:-1])
+    assert list(framer.feed(STREAM[:-1]))
     with pytest.raises(ProviderError):
         framer.end()
     assert EventStreamFramer().end() == ()
@@ -100,3 +100,12 @@ def test_hostile_bytes(headers: bytes, payload: bytes) -> None:
             cut(stream)
         except ProviderError as error:
             assert error.kind == "malformed"
+
+
+def test_what_came_before_a_broken_message_is_read() -> None:
+    """In one piece with it, or in another: the answer's last words are not lost with what cannot be read."""
+    found, framer = [], EventStreamFramer()
+    with pytest.raises(ProviderError):
+        for frame in framer.feed(event("contentBlockDelta", b"{}") + b"junk that is no prelude"):
+            found.append(frame.name)
+    assert found == ["contentBlockDelta"]

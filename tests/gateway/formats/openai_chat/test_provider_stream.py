@@ -127,6 +127,13 @@ def test_what_has_no_end(piece: bytes) -> None:
     assert reader.feed(stream(DONE)) == b""
 
 
+def test_what_came_before_an_endless_event_goes_on() -> None:
+    """Also where all of it came in one piece: a client gets each part that was whole."""
+    reader, whole = StreamReader(False), stream(chunk("a"), tool("{"), chunk("b"))
+    assert reader.feed(whole + b"x" * (sse.MAX_EVENT_BYTES + 1)) == whole
+    assert reader.failure is not None and reader.failure.kind == "malformed"
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -60,7 +60,7 @@ class Controller:
         self._draw = draw
         self.records = RolloutRecords(store, table, memory or Memory(), log, on_trial, recorder.counts)
         self._flush_seconds, self._poll_seconds, self._finish_seconds = timings.flush, timings.poll, timings.last_flush
-        self._judge = Judge(store, table, timings.lease)
+        self._judge = Judge(store, table, timings.lease, self.records.steady)
         self._flusher = Flusher(store, recorder)
         self._flush_requests = recorder.flush_requests
         self.outages = Outages(store, table, self.records, self._flusher, log)

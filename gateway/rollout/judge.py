@@ -8,6 +8,7 @@ from gateway.errors import StoreAway
 from gateway.rollout.evidence_notes import EvidenceNotes
 from gateway.rollout.findings import ends_step, evidence_of, findings_of, settled, thresholds_of
 from gateway.rollout.reasons import with_reasons
+from gateway.rollout.steady_time import SteadyTime
 from gateway.rollout.table import Entry, Table
 from gateway.store.seam import Batch, FlushReply, Sides, Snapshot, Store
 from gateway.timings import USUAL
@@ -18,8 +19,11 @@ from policies.rollout.rollout import CONTROLLER, Decision
 class Judge:
     """The judge of one replica. It returns what it decides, None where there is nothing to decide."""
 
-    def __init__(self, store: Store, table: Table, lease_seconds: float = USUAL.lease) -> None:
+    def __init__(
+        self, store: Store, table: Table, lease_seconds: float = USUAL.lease, steady: SteadyTime | None = None
+    ) -> None:
         self._store = store
+        self._steady = steady or SteadyTime()
         self._table = table
         self._lease_seconds = lease_seconds
         self._looked: dict[str, Snapshot] = {}
@@ -80,7 +84,8 @@ class Judge:
         if entry.state is None:
             return None
         findings = findings_of(entry, evidence_of(entry.state, sides))
-        decision = rollout.decide(entry.state, entry.intent, findings, now)
+        state = self._steady.settle(entry.agent.name, entry.state, now)
+        decision = rollout.decide(state, entry.intent, findings, now)
         if decision or snapshot:
             self.notes.take(entry, findings, now, decided=decision is not None, snapshot=snapshot)
         return decision

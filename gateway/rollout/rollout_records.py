@@ -10,6 +10,7 @@ from gateway.logs import Log
 from gateway.rollout.history import History
 from gateway.rollout.judge import settle
 from gateway.rollout.status_words import main_reason
+from gateway.rollout.steady_time import SteadyTime
 from gateway.rollout.table import Table
 from gateway.store.memory import Memory
 from gateway.store.seam import Store
@@ -40,6 +41,7 @@ class RolloutRecords:
         self.config_digest = ""
         self.page_root = ""  # the address of the status pages, for log lines
         self.callers: Mapping[str, str] = {}
+        self.steady = SteadyTime()
         self._store = store
         self._table = table
         self._memory = memory
@@ -86,19 +88,19 @@ class RolloutRecords:
                 continue
             decision = rollout.reconcile(state, entry.intent, now)
             if decision is None:
-                self.turn(agent, state)
+                self.turn(agent, state, now)
                 return True
             await self.commit(agent, await settle(self._store, agent, decision, entry.with_state(state)))
         return False
 
     async def catch_up(self, agent: str) -> None:
         """Take the record as it stands; put it back where the store has lost it. Raises StoreAway."""
-        state, _ = await self._store.read(agent)
+        state, now = await self._store.read(agent)
         self._unread.discard(agent)
         if state is None or await self._history.find_lost(agent, state):
             await self.reconcile(agent)
             return
-        self.turn(agent, state)
+        self.turn(agent, state, now)
 
     async def commit(self, agent: str, decision: Decision) -> bool:
         """Commit, turn the table, then announce: only the winner does. Return whether this replica won.
@@ -120,10 +122,14 @@ class RolloutRecords:
                 self._log.warning("excluded", agent=agent, party=party, callers=self.callers.get(party))
         return committed.won
 
-    def turn(self, agent: str, state: State | None) -> None:
-        """Turn the table to that record, unless there is none or the table holds a newer one."""
+    def turn(self, agent: str, state: State | None, now: float | None = None) -> None:
+        """Turn the table to that record, unless there is none or the table holds a newer one.
+
+        `now` is the store's clock; a record that was just committed says it itself.
+        """
         if state is None or not self._table.turn(agent, state):
             return
+        self.steady.see(agent, state, state.changed_at if now is None else now)
         self._memory.note(agent, state)
         self._log.info(
             "record_applied",

@@ -26,8 +26,11 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     _add_no_env(check)
     check.add_argument(
         "--redis-acl",
-        action="store_true",
-        help="print only the Redis command that creates a user with the permissions needed",
+        nargs="?",
+        const="serinus",
+        metavar="PREFIX",
+        help="print only the Redis command that creates a user with the permissions needed; for keys with another "
+        "prefix than `serinus`, name it",
     )
     add_json(check, "print problems with file and line, errors and warnings as JSON")
     retired = {**_EXITS, 0: "no error", 1: "a model was retired", 2: "the configuration has errors"}
@@ -135,7 +138,7 @@ def _check(given: argparse.Namespace) -> int:
     if given.redis_acl:
         from gateway.store.permissions import acl_line
 
-        print(acl_line())
+        print(acl_line(given.redis_acl))
         return _WELL
     from gateway.config import Deployment, check
     from gateway.config.check import check_values

@@ -23,17 +23,17 @@ _ENCODE: Final = (
     "a password's / ? # [ ] @ % and spaces are written percent-encoded, unless a ${VARIABLE} holds it alone"
 )
 _TLS_OPTIONS: Final = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs", "ssl_check_hostname"}
-_ROTATING: Final = {"password_file", "password_command"}
+_ANYWHERE: Final = {"password_file", "password_command", "prefix"}
 _IAM_OPTIONS: Final = {"auth", "aws_cache", "aws_region", "aws_service", "aws_serverless"}
 _SENTINEL_OPTIONS: Final = {"sentinel_username", "sentinel_password"}
 _OPTIONS: Final[Mapping[str, frozenset[str]]] = {
-    "redis": frozenset({"db"} | _ROTATING),
-    "rediss": frozenset({"db"} | _ROTATING | _TLS_OPTIONS | _IAM_OPTIONS),
-    "unix": frozenset({"db"} | _ROTATING),
-    "redis+sentinel": frozenset(_SENTINEL_OPTIONS | _ROTATING),
-    "rediss+sentinel": frozenset(_SENTINEL_OPTIONS | _ROTATING | _TLS_OPTIONS),
-    "redis+cluster": frozenset(_ROTATING),
-    "rediss+cluster": frozenset(_ROTATING | _TLS_OPTIONS | _IAM_OPTIONS),
+    "redis": frozenset({"db"} | _ANYWHERE),
+    "rediss": frozenset({"db"} | _ANYWHERE | _TLS_OPTIONS | _IAM_OPTIONS),
+    "unix": frozenset({"db"} | _ANYWHERE),
+    "redis+sentinel": frozenset(_SENTINEL_OPTIONS | _ANYWHERE),
+    "rediss+sentinel": frozenset(_SENTINEL_OPTIONS | _ANYWHERE | _TLS_OPTIONS),
+    "redis+cluster": frozenset(_ANYWHERE),
+    "rediss+cluster": frozenset(_ANYWHERE | _TLS_OPTIONS | _IAM_OPTIONS),
 }
 _TRUE: Final = {"true", "yes", "1"}
 _YES_NO: Final = frozenset(_TRUE | {"false", "no", "0"})
@@ -48,6 +48,7 @@ _SHAPE: Final = re.compile(r"([a-z+]+)://(?:([^/?#\[\]\\]*)@)?([^/?#@\\]*)([^?#@
 _PRINTABLE: Final = re.compile(r"[!-~]+")
 _STRAY_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _HOST: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?")
+_PREFIX: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HIGHEST_PORT: Final = 65535
 
 
@@ -68,6 +69,11 @@ class StoreUrl:
         """Return whether TLS is spoken, with a server's sentinels as with itself."""
         return self.scheme.startswith("rediss")
 
+    @property
+    def prefix(self) -> str:
+        """Return the beginning of every key, empty for our own."""
+        return self.options.get("prefix", "")
+
     def is_on(self, option: str) -> bool:
         """Return whether an option that is yes or no says yes."""
         return self.options.get(option, "").lower() in _TRUE
@@ -86,6 +92,7 @@ def read_store_url(url: str) -> StoreUrl:
     name, db = _place(scheme, found[4], options.pop("db", ""))
     _check_password(user, password, options)
     _check_certificate(options)
+    _check_prefix(options)
     return StoreUrl(scheme, user, password, _hosts(scheme, found[3]), name, db, options)
 
 
@@ -109,7 +116,7 @@ def _options(scheme: str, query: str) -> dict[str, str]:
 
 def _check_password(user: str | None, password: str | None, options: Mapping[str, str]) -> None:
     """Raise ValueError where there is no password, or more than one, that could be meant."""
-    sources = [name for name in (*sorted(_ROTATING), "auth") if name in options]
+    sources = [name for name in ("password_command", "password_file", "auth") if name in options]
     if len(sources) + bool(password) > 1:
         raise ValueError("has more than one password; keep one of password, password_file, password_command and auth")
     if not options.get("password_file", "/").startswith("/"):
@@ -137,6 +144,11 @@ def _check_command(written: str) -> None:
 def _check_certificate(options: Mapping[str, str]) -> None:
     if "ssl_keyfile" in options and "ssl_certfile" not in options:
         raise ValueError("names ssl_keyfile without ssl_certfile, the client's certificate")
+
+
+def _check_prefix(options: Mapping[str, str]) -> None:
+    if not _PREFIX.fullmatch(options.get("prefix", "x")):
+        raise ValueError("its prefix must be 1 to 64 letters, digits, dots, hyphens or underscores, such as staging")
 
 
 def _place(scheme: str, path: str, option: str) -> tuple[str, int]:

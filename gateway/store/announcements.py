@@ -11,6 +11,7 @@ from redis.asyncio.client import PubSub
 
 from gateway.store.connect import Client, know_nodes
 from gateway.store.faults import FAILURES, heeding_cancellation
+from gateway.store.key_prefix import renamed
 
 CHANNEL = "serinus:turns"
 FIRST_PAUSE_SECONDS = 0.05
@@ -45,7 +46,7 @@ async def _listen_once(client: Client, quiet_seconds: float) -> AsyncGenerator[s
         await know_nodes(client)
     async with client.pubsub(ignore_subscribe_messages=True) as pubsub:
         with heeding_cancellation():
-            await pubsub.subscribe(CHANNEL)
+            await pubsub.subscribe(renamed(client, CHANNEL))
         asked = False
         while True:
             with heeding_cancellation():

@@ -5,20 +5,22 @@ commit would look lost. Here a failure reaches the caller, who knows what is saf
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from redis.asyncio import Redis, SSLConnection, from_url
+from redis.asyncio import Redis, SSLConnection
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from gateway.config.store_url import StoreUrl, read_store_url
+from gateway.store.key_prefix import PrefixedCluster, PrefixedRedis
 from gateway.store.passwords import RotatingPassword, rotating_password
 from gateway.store.sentinels import Sentinels
 
 Client = Redis | RedisCluster
+ClientT = TypeVar("ClientT", Redis, RedisCluster)
 
 SOCKET_SECONDS = 1.0  # to connect, and for every read and write
 SENTINEL_SECONDS = 0.5  # so that two dead sentinels leave time to ask a third within one operation
@@ -42,10 +44,12 @@ def connect(url: str, socket_seconds: float = SOCKET_SECONDS) -> Client:
         return _sentinel(read, options)
     if read.scheme.endswith("+cluster"):
         return _cluster(read, options)
+    kind = PrefixedRedis if read.prefix else Redis
     if read.scheme == "unix":
-        return from_url(f"unix://{quote(read.name)}", db=read.db, **options)
+        local: Redis = kind.from_url(f"unix://{quote(read.name)}", db=read.db, **options)
+        return _prefixed(local, read)
     ((host, port),) = read.hosts
-    return Redis(host=host, port=port, db=read.db, **options)
+    return _prefixed(kind(host=host, port=port, db=read.db, **options), read)
 
 
 async def know_nodes(client: Client) -> None:
@@ -128,18 +132,27 @@ def _sentinel(url: StoreUrl, options: dict[str, Any]) -> Redis:
             **asking,
         },
     )
-    client: Redis = sentinel.master_for(url.name, db=url.db, **options)
-    return client
+    kind = PrefixedRedis if url.prefix else Redis
+    client: Redis = sentinel.master_for(url.name, kind, db=url.db, **options)
+    return _prefixed(client, url)
 
 
 def _cluster(url: StoreUrl, options: dict[str, Any]) -> RedisCluster:
-    return RedisCluster(
+    kind = PrefixedCluster if url.prefix else RedisCluster
+    client = kind(
         startup_nodes=[ClusterNode(host, port) for host, port in url.hosts],
         require_full_coverage=False,  # agents whose slots are covered go on
         reinitialize_steps=0,  # a moved slot is noted; no connection that others wait on is closed for it
         dynamic_startup_nodes=False,  # the configured names outlive a cluster whose addresses all changed
         **options,
     )
+    return _prefixed(client, url)
+
+
+def _prefixed(client: ClientT, url: StoreUrl) -> ClientT:
+    if isinstance(client, PrefixedRedis | PrefixedCluster):
+        client.key_prefix = url.prefix
+    return client
 
 
 def _common(seconds: float) -> dict[str, Any]:

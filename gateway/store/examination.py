@@ -11,10 +11,12 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
+from gateway.config.store_url import read_store_url
 from gateway.errors import StoreAway, StoreRefused
 from gateway.store.connect import connect
 from gateway.store.data_folder import check_readable, lock, make_private, open_to_others, read_stamp
 from gateway.store.faults import FAILURES
+from gateway.store.key_prefix import OWN
 from gateway.store.permissions import acl_line
 from gateway.store.redis import RedisStore
 from gateway.store.server_binary import EmbeddedRedisFailed, Release, bundled_binary, identify
@@ -48,7 +50,11 @@ async def examine_remote(url: str) -> tuple[str, list[StoreFault]]:
         try:
             await store.probe(_AGENT)
         except StoreAway as error:
-            faults.append(StoreFault(str(error), f"let its user do what Serinus needs: {acl_line()}"))
+            faults.append(
+                StoreFault(
+                    str(error), f"let its user do what Serinus needs: {acl_line(read_store_url(url).prefix or OWN)}"
+                )
+            )
         return _name(nodes[0] if nodes else {}), faults + await _clock_faults(client)
     finally:
         await store.aclose()

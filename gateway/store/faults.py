@@ -39,7 +39,7 @@ def away_on_failure() -> Iterator[None]:
     except MovedError as error:  # a client of a cluster follows it by itself
         raise StoreRefused(
             "the store refuses to serve: this server is a node of a Redis Cluster; "
-            "write redis+cluster:// in place of redis:// in `store`"
+            "write redis+cluster:// in place of redis:// in `store` (with TLS rediss+cluster://)"
         ) from error
     except _REFUSALS as error:
         raise StoreRefused(f"the store refuses to serve: {words_of(error)}") from error

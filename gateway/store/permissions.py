@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from gateway.store import scripts
+from gateway.store.key_prefix import OWN
 from gateway.store.scripts import Script
 
 # By what they are for. Tests hold these against the code that sends them, and run everything as a user who has no more.
@@ -15,7 +16,6 @@ SENT: Final = (
     *("xadd", "xrange", "xrevrange", "xread", "xreadgroup", "xautoclaim", "xack", "xpending"),
     *("info", "time"),  # for the warnings of risks, and for `serinus doctor`
 )
-KEYS: Final = "serinus:*"
 # In a script of ours; `XGROUP` is allowed for its `CREATE` alone.
 _CALLED: Final = re.compile(r"(?:redis\.p?call\(|\{)'([A-Z]+)'(?:, '(CREATE)')?")
 
@@ -31,7 +31,7 @@ def allowed_commands() -> list[str]:
     return sorted({*OF_CONNECTIONS, *OF_CLUSTERS, *SENT, *scripted()})
 
 
-def acl_line(user: str = "serinus") -> str:
+def acl_line(prefix: str = OWN, user: str = "serinus") -> str:
     """The command for `redis-cli` that makes such a user; the password is still to be filled in."""
     allowed = " ".join(f"+{command}" for command in allowed_commands())
-    return f"ACL SETUSER {user} reset on >PASSWORD ~{KEYS} &{KEYS} {allowed}"
+    return f"ACL SETUSER {user} reset on >PASSWORD ~{prefix}:* resetchannels &{prefix}:* {allowed}"

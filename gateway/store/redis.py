@@ -38,6 +38,7 @@ from gateway.store.feedback import FeedbackStore
 from gateway.store.handovers import HandoverStore
 from gateway.store.intervals import IntervalStore, history_keys, read_recent
 from gateway.store.items import ItemStore
+from gateway.store.key_prefix import renamed
 from gateway.store.key_uses import KeyUseStore
 from gateway.store.limits import LimitStore
 from gateway.store.notices import GROUP, pending, take, taken
@@ -174,7 +175,7 @@ class RedisStore(
 
     async def commit(self, agent: str, decision: Decision, config_digest: str) -> Committed:
         event = encode_event(agent, decision, config_digest)
-        published = (CHANNEL, announcement(agent, decision.state.epoch), GROUP)
+        published = (renamed(self._client, CHANNEL), announcement(agent, decision.state.epoch), GROUP)
         change = (str(decision.expected_epoch), *event, *published)
         arguments = (*change, *chain.from_iterable(encode_state(decision.state).items()))
         async with self._reach():

@@ -19,6 +19,7 @@ from tests.support.listening import listening
 
 SLOTS = 16384
 STARTS = 5  # with a port of its own each
+_IN_A_CLUSTER = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
 ENOUGH_SECONDS = 60.0  # nothing that is awaited takes a tenth of it, but for starting interpreters on a busy machine
 
 
@@ -42,7 +43,7 @@ def make_folders(parent: Path, count: int) -> list[Path]:
 @asynccontextmanager
 async def tcp_server(folder: Path, *options: str) -> AsyncIterator[int]:
     """The port of a Redis on the loopback, its data in `folder`; `options` are arguments of its command line."""
-    async with _running(folder, *options) as (port, _):
+    async with tcp_process(folder, *options) as (port, _):
         yield port
 
 
@@ -56,16 +57,28 @@ async def cluster(folder: Path) -> AsyncIterator[str]:
 @asynccontextmanager
 async def cluster_of(folder: Path) -> AsyncIterator[tuple[str, list[Process]]]:
     """The URL of such a cluster, and its processes."""
-    options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
     async with AsyncExitStack() as stack:
         folders = make_folders(folder, 3)
-        servers = [await stack.enter_async_context(_running(each, *options)) for each in folders]
+        servers = [await stack.enter_async_context(tcp_process(each, *_IN_A_CLUSTER)) for each in folders]
         ports = [port for port, _ in servers]
         nodes = [Redis(port=port) for port in ports]
         await _join(nodes, ports)
         for node in nodes:
             await node.aclose()
         yield f"redis+cluster://127.0.0.1:{ports[0]},127.0.0.1:{ports[1]}", [process for _, process in servers]
+
+
+@asynccontextmanager
+async def member(folder: Path) -> AsyncIterator[int]:
+    """The port of a server that may join a cluster."""
+    async with tcp_process(folder, *_IN_A_CLUSTER) as (port, _):
+        yield port
+
+
+async def replicating(port: int) -> bool:
+    """Whether the server on that port is a replica that has caught up with its primary."""
+    info = await ask_server(port, "INFO", "replication")
+    return bool(info.get("master_link_status") == "up" and not info["master_sync_in_progress"])
 
 
 @asynccontextmanager
@@ -85,7 +98,8 @@ async def ports_of(url: str) -> tuple[int, ...]:
 
 
 @asynccontextmanager
-async def _running(folder: Path, *options: str) -> AsyncIterator[tuple[int, Process]]:
+async def tcp_process(folder: Path, *options: str) -> AsyncIterator[tuple[int, Process]]:
+    """The port of such a server, and its process."""
     for _ in range(STARTS):
         port = free_port()
         process = await create_subprocess_exec(

@@ -22,6 +22,8 @@ SHAPES = [
     "unix://:{}@/run/redis.sock",
     "redis+sentinel://user:{}@one:26379,two/house/1?sentinel_password={}",
     "redis+cluster://:{}@one,two:6380",
+    "rediss+sentinel://user:{}@one:26379,two/house/1?sentinel_password={}",
+    "rediss+cluster://:{}@one,two:6380?prefix=staging",
 ]
 
 
@@ -73,6 +75,18 @@ REFUSED += [
     "redis+cluster://h/1",
 ]
 REFUSED += [
+    "redis://h?prefix=a:b",
+    "redis://h?prefix=",
+    "redis://h?password_file=x",
+    "redis://h?password_command=",
+    "redis://h?password_command=%27",
+    "rediss://h?password_file=/x&password_command=y",
+    "rediss://h?ssl_keyfile=/x",
+    "rediss://h?auth=aws-iam&aws_cache=c&aws_region=r",
+    "rediss://u@h?auth=aws-iam&aws_cache=c",
+    "rediss://u@h?aws_cache=c",
+    "redis://u@h?auth=aws-iam&aws_cache=c&aws_region=r",
+    "rediss+sentinel://h",
     "redis+sentinel://h",
     "redis+sentinel://h/s/x",
     "redis+cluster://h:1?db=1",

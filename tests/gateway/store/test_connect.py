@@ -80,6 +80,7 @@ async def test_the_parts_of_a_cluster_url_arrive() -> None:
         ("unix:///", "unix:///run/redis.sock"),
         ("redis://host/0?retry_on_timeout=yes", "known: db, password_command"),
         ("redis+cluster://host?db=1", "known: password_command, password_file"),
+        ("redis://:pw@host?password_file=/x", "more than one password"),
         ("redis+cluster:///", "redis+cluster://host:6379"),
         ("redis+cluster://host:port", "host:port"),
         ("redis+sentinel://host:26379", "service"),

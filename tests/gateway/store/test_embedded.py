@@ -227,6 +227,30 @@ async def test_data_that_cannot_be_loaded_is_shown(tmp_path: Path) -> None:
         await EmbeddedRedis(tmp_path, _silent).start()
 
 
+async def test_a_file_that_ends_in_the_middle_of_a_record_is_loaded(tmp_path: Path) -> None:
+    """As a power cut leaves it: what came before the cut is there, and the next start finds it whole."""
+    server = EmbeddedRedis(tmp_path / "data", _silent)
+    store = RedisStore(connect(await server.start()), "replica")
+    for name in ("a", "b"):
+        await store.commit(name, beginning(), "")
+    await store.aclose()
+    await server.stop()
+    (file,) = (tmp_path / "data" / "appendonlydir").glob("*.incr.aof")
+    os.truncate(file, file.stat().st_size - 40)
+    for _ in range(2):
+        server = EmbeddedRedis(tmp_path / "data", _silent)
+        store = RedisStore(connect(await server.start()), "replica")
+        assert (await store.epochs(["a"])) == {"a": 1}
+        await store.aclose()
+        await server.stop()
+
+
+async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """The sentence names the folder; there is no traceback of the system's."""
+    with pytest.raises(EmbeddedRedisFailed, match="/sys/serinus/redis cannot be used"):
+        await EmbeddedRedis(Path("/sys/serinus/redis"), _silent).start()
+
+
 async def test_a_server_that_is_never_ready_is_given_up(tmp_path: Path) -> None:
     """One that neither answers nor exits is ended, and the folder is free again."""
     idle = tmp_path / "idle"

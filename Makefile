@@ -20,7 +20,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install dev fmt check test test-fast fuzz screenshots bench bench-quick soak demo serve lock dist sbom audit clean
+.PHONY: help install dev fmt check test test-fast fuzz screenshots bench bench-quick soak demo serve lock dist wheels sbom audit clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -98,6 +98,9 @@ dist: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 dist: $(DEV) ## both distributions, into dist/
 	$(BIN)/python -m hatchling build -d dist
 	cd gateway/rehearsal && ../../$(BIN)/python -m hatchling build -d ../../dist
+
+wheels: $(DEV) ## does every pinned package have a wheel for each supported Python and system?
+	$(BIN)/python deploy/release/wheels.py
 
 sbom: $(RELEASE) ## the bill of materials of the image, serinus.cdx.json, from its lock file
 	.venv-release/bin/python deploy/release/sbom.py

@@ -63,6 +63,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
     "orjson": (*ANYWHERE, "evals"),
     "pydantic": PACKAGES,
     "pydantic_core": ANYWHERE,  # the other half of pydantic: its error values
+    "pytest": ("gateway.rehearsal.testing.plugin",),
     "re2": ("gateway.text_patterns",),
     "ragas": ("evals.adapters",),
     "redis": ("gateway.store",),

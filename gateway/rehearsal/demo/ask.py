@@ -15,10 +15,11 @@ class NoAnswer(Exception):
 
 async def ask(method: str, url: str, body: object = None, token: str = "") -> Any:
     """The JSON value that comes back with a 2xx. Raises NoAnswer."""
-    return await asyncio.to_thread(_ask, method, url, body, token)
+    return await asyncio.to_thread(answer_of, method, url, body, token)
 
 
-def _ask(method: str, url: str, body: object, token: str) -> Any:
+def answer_of(method: str, url: str, body: object = None, token: str = "") -> Any:
+    """The same, for a caller that has no event loop."""
     parts = urlsplit(url)
     connection = HTTPConnection(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
     headers = {"authorization": f"Bearer {token}"} if token else {}

@@ -26,6 +26,7 @@ from gateway.pages.call_page import call_page
 from gateway.pages.conversation_page import conversation_page
 from gateway.pages.frame import LivePage
 from gateway.pages.overview import overview
+from gateway.pages.reference_page import reference_page
 from gateway.pages.review_page import LastLabel, item_page, reviews_page, start_page
 from gateway.pages.search_page import calls_page, conversations_page
 from gateway.review.view import AgentReviewsView, LabelView, OpenReviewView, WaitingView
@@ -467,4 +468,5 @@ STATES: Mapping[str, Callable[[], LivePage]] = {
     "review-start": lambda: start_page(reviews_of(), "../", LastLabel((label_given(),), "aa"), "It was too late."),
     "review-item": lambda: review_item("Your order has been shipped with DHL and arrives tomorrow."),
     "review-pair": lambda: review_item("It was shipped.", "Your order is on its way with DHL."),
+    "reference": reference_page,
 }  # fmt: skip

@@ -220,7 +220,8 @@ class WebSocket(asyncio.Protocol):
                 self._take(frame)
                 taken += 1
         except ParseFailed as error:
-            self._end(error.code, str(error))
+            is_undecodable = error.code == CloseReason.INVALID_FRAME_PAYLOAD_DATA  # said in words of Python's codec
+            self._end(error.code, "a message must be text in UTF-8" if is_undecodable else str(error))
             return
         self._is_behind = taken == _FRAMES_A_TURN and not self._closing
         if self._is_behind:

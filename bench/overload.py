@@ -17,6 +17,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import signal
 import statistics
 import sys
@@ -51,6 +52,7 @@ _ANSWER = json.dumps({
     "usage": {"prompt_tokens": 20, "completion_tokens": 2, "total_tokens": 22},
 }).encode()  # fmt: skip
 _REPLY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_ANSWER), _ANSWER)
+_LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
 _BODY = b'{"model":"support","messages":[{"role":"user","content":"How do canaries sing?"}]}'
 
 
@@ -69,17 +71,13 @@ class Provider(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.left = 0
+        self.came = b""
 
     def data_received(self, data: bytes) -> None:
-        if self.left:
-            self.left -= len(data)
-        else:
-            head, _, rest = data.partition(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            self.left = length - len(rest)
-        if self.left <= 0:
-            self.left = 0
+        self.came += data
+        head, end, rest = self.came.partition(b"\r\n\r\n")
+        if end and len(rest) >= int(_LENGTH.search(head)[1]):  # type: ignore[index]
+            self.came = b""
             asyncio.get_running_loop().call_later(PROVIDER_SECONDS, self.transport.write, _REPLY)
 
 

@@ -247,6 +247,7 @@ class Endpoint:
         else:
             self.services.refusals.note(error, scope, named(scope), id_, scope.get(CALLER))
             if isinstance(error, Overloaded):
+                await self.services.calls.hold(caller_of(scope).name if CALLER in scope else "")
                 await send_answer(send, *self._sheds.answer(error, id_, given_id(named(scope))))
                 return
             await self._send_error(scope, send, error, id_, self._error_headers(error))

@@ -25,7 +25,12 @@ _LEAST_FAR_BEHIND: Final = 0.5
 _GROWTH, _MORE = 1.15, 1.0  # of the limit, in a sample
 _SLACK: Final = 1.1  # callers do not come evenly
 _SURE: Final = 0.5  # of what was let in lately: shared out whatever the limit is now, so that few are hit by many
+_SURE_OF_USUAL: Final = (
+    0.25  # of what the loop has kept up with: where others take its processor, shedding does not help
+)
+_FORGOTTEN: Final = 0.999  # in a window
 _SMOOTHING: Final = 0.1
+_FLOOD: Final = 50  # shed calls of a caller in a window
 _STEADY: Final = 1.2  # times what was let in lately: work comes back from providers later, in waves of what was let in
 
 
@@ -41,12 +46,13 @@ class DelayLimiter:
         self._shed_at = self._now = 0.0
         self._limit = self._level = self._sure = 1.0
         self._rate = 0.0  # calls let in in a window, lately
+        self._kept_up = 0.0  # the largest such rate of late at which the delay was below its target
         self._left = 1.0  # of this window
         self._begun, self._has_shed = 0, False  # since the last sample
         self._samples = 0  # in this window
         self._rolled_at = float("-inf")
         self._asked: dict[str, int] = {}
-        self._shed = 0
+        self._shed: dict[str, int] = {}
 
     def see(self, delay: float, now: float, shares: Mapping[str, Share]) -> None:
         """Take a sample of the delay."""
@@ -63,6 +69,7 @@ class DelayLimiter:
         elif self._is_behind(now):
             self.is_on, self._shed_at = True, now
             self._limit = max(1.0, float(self._asked_since(shares)))
+            self._rate = max(self._rate, self._limit / self._windows(now))
             self._adapt(delay)
             self._roll(now, shares)
         self._samples += 1
@@ -86,6 +93,10 @@ class DelayLimiter:
             return False
         return now - self._above_since >= BEHIND_SECONDS or self.delay > FAR_BEHIND * self.target
 
+    def _windows(self, now: float) -> float:
+        """Return how many windows have passed since the last one began."""
+        return min(10.0, (now - self._rolled_at) / WINDOW_SECONDS)
+
     def _asked_since(self, shares: Mapping[str, Share]) -> int:
         """Return how many calls have come in this window."""
         return sum(share.asked - self._asked.get(name, 0) for name, share in shares.items())
@@ -100,20 +111,27 @@ class DelayLimiter:
 
     def _roll(self, now: float, shares: Mapping[str, Share]) -> None:
         """Begin a window: share among callers what may begin in it."""
-        windows = min(10.0, (now - self._rolled_at) / WINDOW_SECONDS)
+        windows = self._windows(now)
         self._rolled_at = now
-        asked_since = self._asked_since(shares)
-        shed_before, self._shed = self._shed, sum(share.shed for share in shares.values())
-        self._rate += _SMOOTHING * ((asked_since - (self._shed - shed_before)) / windows - self._rate)
-        demands: list[float] = []
         asked_before, self._asked = self._asked, {name: share.asked for name, share in shares.items()}
+        shed_before, self._shed = self._shed, {name: share.shed for name, share in shares.items()}
+        asked = {name: share.asked - asked_before.get(name, 0) for name, share in shares.items()}
+        shed = {name: share.shed - shed_before.get(name, 0) for name, share in shares.items()}
+        admitted = sum(asked.values()) - sum(shed.values())
         for name, share in shares.items():
             share.used = 0
-            if (asked := share.asked - asked_before.get(name, 0)) > 0:
-                demands.append(asked / windows)
+            share.is_flooding = shed[name] > max(_FLOOD * windows, 3 * admitted)
+        self._rate += _SMOOTHING * (admitted / windows - self._rate)
+        self._kept_up *= _FORGOTTEN**windows
+        if self.delay <= self.target:
+            self._kept_up = max(self._kept_up, self._rate)
         budget = self._limit * max(1.0, self._samples / windows) * _SLACK
         self._samples = 0
+        self._share_out(budget, [count / windows for count in asked.values() if count > 0])
+
+    def _share_out(self, budget: float, demands: list[float]) -> None:
         longer = max(1.0, self.delay / WINDOW_SECONDS)  # a window ends with a turn of the loop
         self._left = max(1.0, longer * _STEADY * self._rate)
         self._level = max(1.0, longer * fair_level(budget, demands))
-        self._sure = max(1.0, longer * fair_level(_SURE * self._rate, demands)) if len(demands) > 1 else 1.0
+        sure = max(_SURE * self._rate, _SURE_OF_USUAL * self._kept_up)
+        self._sure = max(1.0, longer * fair_level(sure, demands)) if len(demands) > 1 else 1.0

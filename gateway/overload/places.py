@@ -4,6 +4,7 @@ A caller may hold `_SHARE` times as many places as are free (the dynamic thresho
 and Hahne, 1998). One alone gets three of four, and whoever comes later finds room without a fixed quota for each.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
@@ -13,6 +14,7 @@ ShedReason = Literal["in_flight", "share", "provider", "sockets", "delay", "memo
 
 BUSY: Final = "The gateway is busy; try again in a second."
 _SHARE: Final = 3
+HOLD_SECONDS: Final = 0.06  # a shed answer of a caller that floods: it cannot ask again before it has it
 _MOST_NAMES: Final = 10_000  # of callers and providers, which are configured: a bound against a mistake
 _MESSAGES: Final[dict[ShedReason, str]] = {
     "memory": "The gateway is short of memory; try again in a second.",
@@ -21,14 +23,16 @@ _MESSAGES: Final[dict[ShedReason, str]] = {
 
 
 class Share:
-    """The places of one name. A call is answered `with` it. `asked` and `shed` count calls since the start."""
+    """The places of one name. A call is answered `with` it. `asked` and `shed` count calls since the start, and
+    `is_flooding` says that so many of late were shed that nobody can have waited before asking again."""
 
-    __slots__ = ("_all", "asked", "name", "shed", "taken", "used")
+    __slots__ = ("_all", "asked", "is_flooding", "name", "shed", "taken", "used")
 
     def __init__(self, places: "FairPlaces", name: str) -> None:
         self._all = places
         self.name = name
         self.taken = self.asked = self.shed = 0
+        self.is_flooding = False
         self.used = 0  # of what it is sure of while the gateway is behind, in this window
 
     def __enter__(self) -> None:
@@ -83,6 +87,12 @@ class FairPlaces:
                 self.shares = {known: each for known, each in self.shares.items() if each.taken}
             share = self.shares[name] = Share(self, name)
         return share
+
+    async def hold(self, name: str) -> None:
+        """Let whoever floods wait a moment for the answer to a shed call."""
+        share = self.shares.get(name)
+        if share is not None and share.is_flooding:
+            await asyncio.sleep(HOLD_SECONDS)
 
     def check(self, share: Share) -> None:
         """Raise Overloaded where a call is to be shed."""

@@ -31,8 +31,8 @@ class _Spell:
 
 class OverloadWatch:
     """The overload of one process. `calls` are its places, `providers` those at each provider, `sockets` those of
-    WebSockets; `target` is the delay in seconds above which calls are shed,
-    None for never. `monotonic` tells the time."""
+    WebSockets; `target` is the delay in seconds above which calls are shed, None for never. `monotonic` tells the time.
+    """
 
     def __init__(
         self,

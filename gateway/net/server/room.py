@@ -37,7 +37,7 @@ class Room:
 
     def __init__(self, connections: set[Guest], most: int, reserve: int) -> None:
         self._connections = connections
-        self._most = most
+        self._most = self._usual = most
         self._reserve = reserve
         self._reserved: dict[Guest, None] = {}  # in the order of their arrival
         self._resting: list[Guest] = []  # the one that has rested longest is the last
@@ -61,6 +61,15 @@ class Room:
             del self._reserved[connection]
             return False
         return True
+
+    def shrink(self) -> None:
+        """Take no more connections than there are: no file descriptor is left. Whoever comes goes by the same rules as
+        at the cap."""
+        self._most = min(self._most, max(1, len(self._connections) - len(self._reserved)))
+
+    def restore(self) -> None:
+        """Take as many connections as before it shrank."""
+        self._most = self._usual
 
     def leave(self, connection: Guest) -> None:
         """Forget a connection that is closed or about to close."""

@@ -140,7 +140,7 @@ class Server:
 
         self._connect = connect
         counts, cell = self._share or (ConnectionCounts(), 0)
-        listener = SharedListener(sock, counts, cell, connect, lambda: self.connections)
+        listener = SharedListener(sock, counts, cell, connect, lambda: self.connections, self._traffic.room)
         self._traffic.lost = listener.post
         return listener
 

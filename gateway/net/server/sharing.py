@@ -13,7 +13,8 @@ import os
 import socket
 from collections.abc import Callable
 
-from gateway.net.server.sockets import begin
+from gateway.net.server.room import Room
+from gateway.net.server.sockets import SpareFiles, begin
 
 CELL_BYTES = 8
 ALONE = -1  # mmap's word for memory without a file
@@ -55,8 +56,8 @@ class ConnectionCounts:
 class SharedListener:
     """Accepts on a listening socket that other processes accept on as well, until it is closed.
 
-    `connections` says how many are open here. Raises nothing: a connection that is gone before it is accepted is no
-    error.
+    `connections` says how many are open here, `room` which of them give way when no file descriptor is left. Raises
+    nothing: a connection that is gone before it is accepted is no error.
     """
 
     def __init__(
@@ -66,9 +67,13 @@ class SharedListener:
         cell: int,
         connect: Connected,
         connections: Callable[[], int],
+        room: Room,
     ) -> None:
         self._sock, self._counts, self._cell = sock, counts, cell
         self._connect, self._connections = connect, connections
+        self._room = room
+        self._spares = SpareFiles()
+        self._is_short = False  # of file descriptors
         self._loop = asyncio.get_running_loop()
         self._arriving: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
@@ -85,6 +90,7 @@ class SharedListener:
         if self._pause:
             self._pause.cancel()
         self._sock.close()
+        self._spares.close()
 
     async def wait_for_arriving(self) -> None:
         """Wait until all that was accepted are connections."""
@@ -92,6 +98,9 @@ class SharedListener:
 
     def post(self) -> int:
         """Publish how many connections are open or about to be, and return that number."""
+        if self._is_short and self._spares.refill():
+            self._is_short = False
+            self._room.restore()
         mine = self._connections() + len(self._arriving)
         self._counts.post(self._cell, mine)
         return mine
@@ -152,7 +161,11 @@ class SharedListener:
             client, _ = self._sock.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return False
-        except OSError:  # EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection waits
+        except OSError:  # EMFILE, ENFILE, ENOBUFS, ENOMEM
+            if self._spares.release():  # for operators; for others as long as a connection rests that gives way
+                self._is_short = True
+                self._room.shrink()
+                return self._accept()
             self._look_away(NO_ROOM_SECONDS, self._return)
             return False
         client.setblocking(False)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import resource
 import select
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 BACKLOG = 2048
 # Files beyond one for each connection: upstream connections, the store, logs.
 OTHER_FILES = 4096
+SPARE_FILES = 16
 # Linux tells a half-closed connection by POLLRDHUP, others by POLLHUP.
 HANGUP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 # struct linger: on, for 0 seconds.
@@ -55,6 +57,35 @@ def allow_files(connections: int) -> None:
         wanted = min(wanted, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+class SpareFiles:
+    """File descriptors that are held for those who must get in when no other is left: health, status, operators."""
+
+    def __init__(self, count: int = SPARE_FILES) -> None:
+        self._count = count
+        self._held: list[int] = []
+        self.refill()
+
+    def release(self) -> bool:
+        """Close one; return whether there was one."""
+        if not self._held:
+            return False
+        os.close(self._held.pop())
+        return True
+
+    def refill(self) -> bool:
+        """Take back what was released, as far as there is room; return whether all is there."""
+        with contextlib.suppress(OSError):
+            while len(self._held) < self._count:
+                self._held.append(os.open(os.devnull, os.O_RDONLY))
+        return len(self._held) == self._count
+
+    def close(self) -> None:
+        """Release all of them for good."""
+        self._count = 0
+        while self.release():
+            pass
 
 
 def hung_up(transport: asyncio.Transport) -> bool:

@@ -38,13 +38,21 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def simulate(
-    rates: Mapping[str, float], seconds: float, latency: float, target: float = 0.025, settled: float = 0.0
+    rates: Mapping[str, float],
+    seconds: float,
+    latency: float,
+    target: float = 0.025,
+    settled: float = 0.0,
+    joins: Mapping[str, float] | None = None,
 ) -> Simulated:
-    """Let callers ask at those rates, of a provider that takes `latency`; what came after `settled` is counted."""
+    """Let callers ask at those rates, of a provider that takes `latency`; what came after `settled` is counted.
+
+    `joins` says when a caller comes that is not there from the beginning.
+    """
     limiter, places = DelayLimiter(target), FairPlaces(100_000)
     places.follow(len(rates))
     places.guard = limiter.admits
-    arrivals, found = _arrivals(rates, seconds), Simulated()
+    arrivals, found = _arrivals(rates, seconds, joins or {}), Simulated()
     came, answers = next(arrivals, None), list[tuple[float, float, str]]()
     now = turn = 0.0
     sample_at = SAMPLE
@@ -81,11 +89,11 @@ def simulate(
     return found
 
 
-def _arrivals(rates: Mapping[str, float], seconds: float) -> Iterator[tuple[float, str]]:
-    return heapq.merge(*(_poisson(name, rate, seconds) for name, rate in rates.items()))
+def _arrivals(rates: Mapping[str, float], seconds: float, joins: Mapping[str, float]) -> Iterator[tuple[float, str]]:
+    return heapq.merge(*(_poisson(name, rate, joins.get(name, 0.0), seconds) for name, rate in rates.items()))
 
 
-def _poisson(name: str, rate: float, seconds: float) -> Iterator[tuple[float, str]]:
+def _poisson(name: str, rate: float, begins: float, seconds: float) -> Iterator[tuple[float, str]]:
     draw = Random(name)
-    times = itertools.accumulate(draw.expovariate(rate) for _ in itertools.count())
+    times = itertools.accumulate((draw.expovariate(rate) for _ in itertools.count()), initial=begins)
     return ((at, name) for at in itertools.takewhile(lambda at: at < seconds, times))

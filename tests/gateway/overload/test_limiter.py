@@ -1,5 +1,7 @@
 """The limit by the loop's delay, on simulated loops: goodput, how soon calls are shed, and who is spared."""
 
+import asyncio
+
 import pytest
 
 from gateway.overload.limiter import DelayLimiter
@@ -29,8 +31,9 @@ def test_a_full_loop_that_keeps_up_sheds_nothing() -> None:
 
 
 def test_a_greedy_caller_is_the_one_that_is_shed() -> None:
-    """Four callers of 3 % each beside one of twice the capacity: 99 % of their calls are served."""
-    found = simulate({"greedy": 2 * CAPACITY, **dict.fromkeys(OTHERS, 0.03 * CAPACITY)}, 20.0, 0.2, settled=2.0)
+    """Four callers of 3 % each, and one of twice the capacity that joins them: 99 % of their calls are served."""
+    rates = {"greedy": 2 * CAPACITY, **dict.fromkeys(OTHERS, 0.03 * CAPACITY)}
+    found = simulate(rates, 20.0, 0.2, settled=5.0, joins={"greedy": 5.0})
     assert min(map(found.share_served, OTHERS)) >= 0.99
     assert found.share_served("greedy") < 0.5
 
@@ -61,3 +64,20 @@ def test_a_pause_or_a_burst_is_no_overload(delays: list[float]) -> None:
     for number, delay in enumerate(delays):
         limiter.see(delay, number * 0.02, {})
     assert not limiter.is_on
+
+
+async def test_whoever_floods_waits_for_its_refusals() -> None:
+    """A caller that asks again as fast as it is refused, and no other; until it stops."""
+    limiter, places = DelayLimiter(0.025), FairPlaces(1000)
+    flood, calm = places.of("flood"), places.of("calm")
+    flood.asked = flood.shed = 200
+    calm.asked = calm.shed = 2
+    limiter.see(0.0, 1.0, places.shares)
+    assert (flood.is_flooding, calm.is_flooding) == (True, False)
+    held = asyncio.create_task(places.hold("flood"))
+    await places.hold("calm")
+    await places.hold("nobody")
+    assert not held.done()
+    await held
+    limiter.see(0.0, 1.2, places.shares)
+    assert not flood.is_flooding

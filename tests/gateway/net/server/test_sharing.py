@@ -5,12 +5,13 @@ import errno
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 
 import pytest
 
 from gateway.net.server import CELL_BYTES, ConnectionCounts, Server, bind
 from tests.gateway.net.server.stage import GET, Echo, application, eventually
+from tests.support.descriptors import no_descriptor_left
 
 CELLS = 4
 
@@ -143,4 +144,29 @@ async def test_a_drain_answers_the_last_request_of_a_connection_in_use() -> None
         await asyncio.sleep(0.05)
     assert b"connection: close" in head and await reader.read() == b""
     writer.close()
+    await serving
+
+
+async def test_without_a_descriptor_left_health_is_answered() -> None:
+    """Spare ones let in whoever asks for it, while all others are busy; a call is told to come again."""
+    loop = asyncio.get_running_loop()
+    server = Server(application(Echo()))
+    serving = asyncio.create_task(server.serve(handle_signals=False))
+    await server.started.wait()
+    busy = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n"
+    health = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    asked = (busy, busy, health, busy, health, health)
+    with ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket()) for _ in asked]
+        answers = []
+        stack.enter_context(no_descriptor_left())
+        for client, data in zip(clients, asked, strict=True):
+            client.setblocking(False)
+            await loop.sock_connect(client, ("127.0.0.1", server.port))
+            await loop.sock_sendall(client, data)
+            if client is not clients[0]:
+                async with asyncio.timeout(5):
+                    answers.append((await loop.sock_recv(client, 4096))[9:12])
+    assert answers == [b"503", b"200", b"503", b"200", b"200"]
+    server.stop()
     await serving

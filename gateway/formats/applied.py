@@ -91,9 +91,10 @@ class AppliedVersion:
         return replace(settings(self.version), system=self.prompt.system, turns=self.prompt.turns)
 
     @cached_property
-    def characters(self) -> int:
+    def prompt_bytes(self) -> int:
         """Return the length of what the version puts before a call: prompt and tools."""
-        return len(self.system or "") + len(self.turns) + sum(len(tool.definition) for tool in self.tools)
+        texts = (self.system or "", self.turns, *(tool.definition for tool in self.tools))
+        return sum(len(text.encode("utf-8", "replace")) for text in texts)
 
     @cached_property
     def output_limits(self) -> tuple[int | None, int | None]:

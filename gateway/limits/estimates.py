@@ -6,7 +6,7 @@ Wide on purpose. What a call did not use is given back when it ends.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gateway.calls import Call
 from gateway.formats.applied import OUTPUT_LIMITS, AppliedVersion
@@ -25,32 +25,34 @@ _CONFIGS: Final = ("generationConfig", "generation_config")
 _IN_CONFIGS: Final = ("maxOutputTokens", "max_output_tokens")
 _CHOICES: Final = ("n", "best_of", "candidateCount", "candidate_count")  # the last two in the configs
 _MAY_BE_MANY: Final = frozenset({*_CHOICES, *_CONFIGS})
-_LIMITS_ANYWHERE: Final = frozenset({*OUTPUT_LIMITS, *_CONFIGS})
+_SAYS_HOW_MUCH: Final = _MAY_BE_MANY | {*OUTPUT_LIMITS}
+_NO_LIMITS: Final = (None, None)
 _MOST_TOKENS: Final = 10_000_000  # of an output that a client asks for: no model makes as many
 _MOST_CHOICES: Final = 128
 PICO_PER_NANO: Final = 1_000
 
 
-class CallEstimate(NamedTuple):
-    """Tokens of a call's input and output."""
-
-    input: int
-    output: int
+CallEstimate = tuple[int, int]  # tokens of a call's input and output; plain, because every call makes one
 
 
 def estimate_call(call: Call, applied: AppliedVersion | None, target: Target, assumed: int) -> CallEstimate:
     """Return the estimate of a call that a version serves; `assumed` is the output of one without a limit."""
-    given = input_tokens(call.document)
+    document = call.document
+    given = input_tokens(document)
     if applied is not None:
-        own = applied.characters + (len(str(call.values)) if call.values else 0)
+        own = applied.prompt_bytes + (len(str(call.values).encode("utf-8", "replace")) if call.values else 0)
         given += own // _BYTES_PER_TOKEN
     if call.operation == "embeddings":
-        return CallEstimate(given, 0)
-    values = call.document.values
-    longest = _output(values, applied)
+        return given, 0
+    values = document.values
+    if _SAYS_HOW_MUCH.isdisjoint(values):  # as a rule
+        fixed, default = _NO_LIMITS if applied is None else applied.output_limits
+        longest, answers = fixed or default, 1
+    else:
+        longest, answers = _output(values, applied), choices(values)
     if longest is None:
         longest = min(assumed, _longest_answer(target.model))
-    return CallEstimate(given, longest * choices(values))
+    return given, longest * answers
 
 
 def choices(values: Mapping[str, Any]) -> int:
@@ -97,10 +99,10 @@ def dearest(rate: Rate) -> tuple[int, int, int]:
 
 def _output(values: Mapping[str, Any], applied: AppliedVersion | None) -> int | None:
     """Return the longest answer that the request or the version allows; None where neither says."""
-    fixed, default = (None, None) if applied is None else applied.output_limits
+    fixed, default = _NO_LIMITS if applied is None else applied.output_limits
     if fixed is not None:
         return fixed
-    asked = _limit_in(values) if not _LIMITS_ANYWHERE.isdisjoint(values) else None
+    asked = _limit_in(values)
     return default if asked is None else asked
 
 

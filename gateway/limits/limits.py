@@ -22,12 +22,11 @@ from gateway.pricing import PriceBook
 from routing.chain import Target
 
 _FRESH: Final = 0.5  # seconds for which a refusal goes by what was last heard of the store
-_PATIENCE: Final = 0.25  # seconds that a call waits for a lease, where it is served without one after them
-_LONG_PATIENCE: Final = 1.0  # where it is refused after them
+_PATIENCE: Final = 1.0  # seconds that a call waits for a lease
 _MOST_HOLDERS: Final = 20_000
 _LONGEST_NAME: Final = 256
 _MOST_RATES, _RATES_SECONDS = 1024, 60.0  # a price changes at midnight at the earliest
-_NOTHING: Final = CallEstimate(0, 0)
+_NOTHING: Final[CallEstimate] = (0, 0)
 _NOBODY: Final = HolderGroup(())
 
 
@@ -60,6 +59,10 @@ class Limits:
         """Return monotonic seconds."""
         return self._monotonic()
 
+    def unix(self) -> float:
+        """Return Unix seconds."""
+        return self._unix()
+
     def begin(
         self,
         call: Call,
@@ -79,16 +82,17 @@ class Limits:
             group = self._with_named(call, group)
         if not group.holders:
             return None
-        estimate, usd, unix = _NOTHING, 0, self._unix()
+        estimate, usd, now = _NOTHING, 0, self._monotonic()
         if group.is_spending:
             estimate = estimate_call(call, applied, target, group.assume_output)
             if group.has_budget:
-                usd = self._usd(estimate, target.name, group, prices, unix)
+                usd = self._usd(estimate, target.name, group, prices, now)
         if group.bounded:
             self._enter(group.bounded)
-        made = Reservation(group, estimate, (1, estimate[0] + estimate[1], usd), prices, self, unix, [])
-        made.is_timed = call.stream and choices(call.document.values) == 1
-        made.take(self._monotonic())
+        made = Reservation(group, estimate, (1, estimate[0] + estimate[1], usd), prices, self, [])
+        if call.stream:
+            made.is_timed = choices(call.document.values) == 1
+        made.take(now)
         return made
 
     async def complete(self, made: Reservation) -> None:
@@ -124,7 +128,7 @@ class Limits:
         group = HolderGroup(tuple(self._of_caller(caller))) if self.is_on else _NOBODY
         if group.bounded:
             self._enter(group.bounded)
-        made = Reservation(group, _NOTHING, (1, 0, 0), prices, self, self._unix(), [])
+        made = Reservation(group, _NOTHING, (1, 0, 0), prices, self, [])
         await self.complete(made)
         return made
 
@@ -135,12 +139,12 @@ class Limits:
         rules = self._book.agents.get(call.agent)
         if rules is None:
             return None
-        group, unix = HolderGroup((self._holder("agent", call.agent, rules),)), self._unix()
+        group = HolderGroup((self._holder("agent", call.agent, rules),))
         estimate = estimate_call(call, applied, target, rules.assume_output)
-        usd = usd_estimate(estimate, prices, target.name, unix)
+        usd = usd_estimate(estimate, prices, target.name, self._unix())
         if usd is None and group.refusing_unpriced() is not None:
             return "spent"
-        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self, unix, [])
+        made = Reservation(group, estimate, (1, sum(estimate), usd or 0), prices, self, [])
         for holder in group.bounded:
             holder.running += 1
         if not made.take(self._monotonic()):
@@ -155,11 +159,11 @@ class Limits:
         tokens and money, and is no request of a client. Raises OverLimit, Forbidden, StoreAway."""
         if (rules := self._book.agents.get(agent)) is None:
             return None
-        group, unix = HolderGroup((self._holder("agent", agent, rules),)), self._unix()
-        usd = self._usd(estimate, target.name, group, prices, unix) if group.has_budget else 0
+        group = HolderGroup((self._holder("agent", agent, rules),))
+        usd = self._usd(estimate, target.name, group, prices, self._monotonic()) if group.has_budget else 0
         for holder in group.bounded:
             holder.running += 1
-        made = Reservation(group, estimate, (0, sum(estimate), usd), prices, self, unix, [])
+        made = Reservation(group, estimate, (0, sum(estimate), usd), prices, self, [])
         await self.complete(made)
         return made
 
@@ -186,16 +190,17 @@ class Limits:
         for holder in holders:
             holder.running += 1
 
-    def _usd(self, estimate: CallEstimate, target: str, group: HolderGroup, prices: PriceBook, unix: float) -> int:
+    def _usd(self, estimate: CallEstimate, target: str, group: HolderGroup, prices: PriceBook, now: float) -> int:
         known = self._rates.get(target)
-        if known is not None and unix < known[3]:
+        if known is not None and now < known[3]:
             return (estimate[0] * known[0] + estimate[1] * known[1] + known[2]) // PICO_PER_NANO + 1
+        unix = self._unix()
         usd = usd_estimate(estimate, prices, target, unix)
         if usd is None and (budget := group.refusing_unpriced()) is not None:
             raise unpriced_refusal(target, budget.limit)
         rates = prices.rates(target, unix)
         if len(rates) == 1 and len(self._rates) < _MOST_RATES:
-            self._rates[target] = (*dearest(rates[0]), unix + _RATES_SECONDS)
+            self._rates[target] = (*dearest(rates[0]), now + _RATES_SECONDS)
         return usd or 0
 
     async def lease(self, ledger: LeaseLedger, amount: int, rules: Rules) -> str:
@@ -208,8 +213,7 @@ class Limits:
             return CHARGED
         slice_ = FULL if amount > ledger.limit.amount or self._is_known_full(ledger, amount) else UNKNOWN
         if slice_ != FULL and not self.leases.is_away:
-            patience = _PATIENCE if rules.serves_without_store else _LONG_PATIENCE
-            slice_ = await self.leases.wait(ledger, amount, patience)
+            slice_ = await self.leases.wait(ledger, amount, _PATIENCE)
         if slice_ == FULL:
             self._count(ledger.limit.level, ledger.limit.kind)
             raise limit_refusal(ledger, amount, self._monotonic(), self._unix())

@@ -74,6 +74,9 @@ class Desk(Protocol):
     def now(self) -> float:
         """Return monotonic seconds."""
 
+    def unix(self) -> float:
+        """Return Unix seconds, the time of prices."""
+
     def lease(self, ledger: LeaseLedger, amount: int, rules: Rules) -> Awaitable[str]:
         """Reserve what the lease does not hold, where the limit has room. Raises OverLimit, StoreAway."""
 
@@ -89,20 +92,19 @@ class Hold(NamedTuple):
 @dataclass(slots=True)
 class Reservation:
     """A call's hold of each ledger of its group. `slices` are those that it was taken from; there are fewer while some
-    have no lease that carries it. `unix` is the time of prices, `is_timed` says that the output grows with time: one
-    stream. `further` is held for attempts after the first."""
+    have no lease that carries it. `is_timed` says that the output grows with time: one stream. `further` is held for
+    attempts after the first."""
 
     group: HolderGroup
     estimate: CallEstimate
     amounts: Amounts
     prices: PriceBook
     desk: Desk
-    unix: float
     slices: list[str]
     is_timed: bool = False
     is_whole: bool = False
     is_settled: bool = False
-    further: list[Hold] = field(default_factory=list)
+    further: tuple[Hold, ...] = ()
 
     def take(self, now: float) -> bool:
         """Reserve of one ledger after the other; False at the first whose lease does not carry the call."""
@@ -133,7 +135,7 @@ class Reservation:
             for each in held:
                 each.ledger.give_back(each.amount, each.slice)
             raise
-        self.further += held
+        self.further = (*self.further, *held)
 
     def covers(self, attempts: Sequence[Attempt], target: Target) -> bool:
         """Reserve the same for a hedge, which is not made where the leases do not carry it."""
@@ -146,7 +148,7 @@ class Reservation:
             return False
         for ledger, _, amount in lacking:
             ledger.reserve(amount, now)
-            self.further.append(Hold(ledger, ledger.slice, amount))
+            self.further = (*self.further, Hold(ledger, ledger.slice, amount))
         return True
 
     def settle(self, attempts: Sequence[Attempt]) -> None:
@@ -180,11 +182,11 @@ class Reservation:
 
     def _lacking(self, attempts: Sequence[Attempt], target: Target) -> list[tuple[LeaseLedger, Rules, int]]:
         """Return what is to be reserved of which ledgers for one attempt more. Raises Forbidden."""
-        usd = usd_estimate(self.estimate, self.prices, target.name, self.unix) if self.group.has_budget else 0
+        usd = usd_estimate(self.estimate, self.prices, target.name, self.desk.unix()) if self.group.has_budget else 0
         if usd is None and (budget := self.group.refusing_unpriced()) is not None:
             raise unpriced_refusal(target.name, budget.limit)
         _, tokens, nano = self._taken(attempts)
-        most = (1, tokens + self.estimate.input + self.estimate.output, nano + (usd or 0))
+        most = (1, tokens + sum(self.estimate), nano + (usd or 0))
         found = []
         for ledger, rules, slice_ in zip(self.group.ledgers, self.group.rules, self.slices, strict=True):
             held = self.amounts[ledger.index] + sum(each.amount for each in self.further if each.ledger is ledger)
@@ -231,8 +233,8 @@ class Reservation:
                 nano += self._cost(attempt)
             elif attempt.failure not in _UNBILLED and (usage is not None or attempt.failure != "error_in_answer"):
                 most = self._most(attempt)
-                tokens += most.input + most.output
-                nano += usd_estimate(most, self.prices, attempt.target, self.unix) or 0
+                tokens += sum(most)
+                nano += usd_estimate(most, self.prices, attempt.target, self.desk.unix()) or 0
         return requests, tokens, nano
 
     def _most(self, attempt: Attempt) -> CallEstimate:
@@ -243,10 +245,10 @@ class Reservation:
         if self.is_timed and attempt.ended_at and attempt.failure in (None, "overtaken"):
             most = self.desk.speeds.most_output(attempt.target, attempt.ended_at - attempt.started_at)
             made = int(min(made, most))
-        return CallEstimate(max(given, usage.input), max(made, usage.output))
+        return max(given, usage.input), max(made, usage.output)
 
     def _cost(self, attempt: Attempt) -> int:
         nano = attempt.cost_nano_usd
         if nano is None and self.group.has_budget:
-            nano = self.prices.cost(attempt.target, attempt.usage, self.unix)
+            nano = self.prices.cost(attempt.target, attempt.usage, self.desk.unix())
         return nano or 0

@@ -15,7 +15,6 @@ from gateway.errors import NOT_SENT, CallerError, ProviderError, StoreAway
 from gateway.formats.openai_chat.provider_answer import content_texts, read_answer
 from gateway.judging.question import VERDICT_SCHEMA, JudgeMessage, ask_for_grade, read_verdict
 from gateway.judging.rubric import LEAST_OUTPUT, parts_of, task_of
-from gateway.limits.estimates import CallEstimate
 from gateway.limits.limits import Limits
 from gateway.limits.reservations import Reservation
 from gateway.questions import TargetQuestion, ask_target
@@ -131,7 +130,7 @@ async def _reserve(question: JudgeQuestion, size: int, runtime: Runtime) -> Rese
     """Reserve what a question may take of its agent's limits. Raises JudgePaused, StoreAway."""
     if question.limits is None:
         return None
-    estimate = CallEstimate(size + _EXTRA_TOKENS, LEAST_OUTPUT)
+    estimate = (size + _EXTRA_TOKENS, LEAST_OUTPUT)
     try:
         return await question.limits.admit_question(question.agent, question.judge.target, estimate, runtime.prices)
     except CallerError as error:

@@ -72,7 +72,7 @@ async def test_a_store_that_answers_late_refuses_nobody(serve: Serve) -> None:
     """A call that hears nothing in time is served and counted: 429 stands for a limit that is used up."""
     here = await serve(gateway=limited({"requests": "100/1h"}))
     assert (await here.chat(headers=BEARER)).status_code == 200
-    with here.running.store.faulty("grant", fault=late(0.6)):
+    with here.running.store.faulty("grant", fault=late(1.4)):
         answers = await asyncio.gather(*(here.chat(headers=BEARER) for _ in range(30)))
     assert {answer.status_code for answer in answers} == {200}
     (ledger,) = ledgers(here, "requests")
@@ -176,6 +176,13 @@ async def test_a_hedge_is_not_made_without_room(serve: Serve) -> None:
     assert here.standin.counts("backup").requests == 0
 
 
+async def test_a_prompt_of_any_script_is_reserved(serve: Serve) -> None:
+    """A version's prompt counts by its bytes, as a request does: one in Japanese takes a token a character."""
+    here = await serve(gateway=limited({"tokens": "2500/1h"}), version={"system_prompt": "鳥" * 3_000})
+    answer = await here.chat(headers=BEARER, max_tokens=1)
+    assert (answer.status_code, "more than the limit" in answer.text) == (429, True)
+
+
 @pytest.mark.parametrize(("config", "tokens"), [({"candidateCount": 4}, 4_000), ({}, 1_000)])
 async def test_every_answer_that_is_asked_for_is_reserved(serve: Serve, config: Any, tokens: int) -> None:
     """Gemini's candidates, as the choices of OpenAI's API, cost as much each."""
@@ -184,3 +191,36 @@ async def test_every_answer_that_is_asked_for_is_reserved(serve: Serve, config: 
     body |= {"generationConfig": {"maxOutputTokens": 1_000, **config}}
     answer = await here.http.post(here.running.url + path, json=body, headers=DOORS["gemini"].key)
     assert (answer.status_code, "more than the limit" in answer.text) == (429, True)
+
+
+@pytest.mark.parametrize("level", ["conversation", "user", "group", "key"])
+async def test_every_level_is_one_over_replicas(serve: Serve, agent: str, level: str) -> None:
+    """Whichever replica a call meets, the third is refused: also of what clients name, a conversation or a user."""
+    two, settings, routing = {"limits": {"requests": "2/1h"}}, limited({"in_flight": 9}), dict[str, Any]()
+    (key,) = settings["keys"].values()
+    if level == "conversation":
+        routing = {"limits": {"conversation": {"calls": 2}}}
+    elif level == "user":
+        settings["end_users"] = two
+    elif level == "group":
+        key["group"], settings["groups"] = agent, {agent: two}
+    else:
+        key |= two
+    replicas = [await serve(gateway=settings, routing=routing) for _ in range(2)]
+    headers = {**BEARER, "x-conversation-id": agent}
+    answers = [await here.chat(headers=headers, user=agent) for here in (*replicas, *replicas)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429, 429]
+
+
+async def test_a_conversations_budget_is_one_over_replicas(serve: Serve, agent: str) -> None:
+    """Two replicas spend it together: an agent in a loop is stopped, and no more was billed than it allows."""
+    limits = {"limits": {"conversation": {"usd": 0.0002}, "unpriced": "refuse"}}
+    settings = limited({"in_flight": 20})
+    replicas = [await serve(gateway=settings, routing=limits) for _ in range(2)]
+    headers = {**BEARER, "x-conversation-id": agent}
+    calls = [here.chat(headers=headers, max_tokens=8) for here in replicas for _ in range(8)]
+    statuses = [answer.status_code for answer in await asyncio.gather(*calls)]
+    books = [here.standin.counts("good") for here in replicas]
+    cost = sum(each.prompt_tokens * 1_000 + each.completion_tokens * 2_000 for each in books)
+    assert set(statuses) == {200, 429}
+    assert 0 < cost <= 200_000

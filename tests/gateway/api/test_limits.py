@@ -5,7 +5,8 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -49,13 +50,13 @@ ENDPOINTS: dict[str, tuple[str, str, Any]] = {
 }
 
 
-async def ask(here: Place, name: str) -> httpx2.Response:
-    """Ask one of the endpoints."""
+async def ask(here: Place, name: str, more: Mapping[str, Any] = MappingProxyType({})) -> httpx2.Response:
+    """Ask one of the endpoints, with more members in its body."""
     method, path, body = ENDPOINTS[name]
     url = here.running.url + path.replace("agent", here.agent)
     if body is None:
         return await here.http.request(method, url, headers=BEARER)
-    body = {key: here.agent if value == "agent" else value for key, value in body.items()}
+    body = {key: here.agent if value == "agent" else value for key, value in {**body, **more}.items()}
     if files := body.pop("files", None):
         return await here.http.request(method, url, headers=BEARER, data=body, files=files)
     return await here.http.request(method, url, headers=BEARER, json=body)
@@ -69,6 +70,32 @@ async def test_every_endpoint_counts_a_request(serve: Serve, name: str) -> None:
     asked = len(here.standin.requests)
     assert (await ask(here, name)).status_code == 429
     assert len(here.standin.requests) == asked
+
+
+# Endpoints that run a model of an agent, and those of them whose requests cannot name an end user.
+RUNNING = (
+    "chat", "responses", "messages", "gemini", "interactions", "completions", "embeddings", "images", "speech",
+    "transcription", "moderation",
+)  # fmt: skip
+WITHOUT_USERS = ("gemini", "interactions", "transcription")
+
+
+@pytest.mark.parametrize("level", ["group", "agent", "user"])
+@pytest.mark.parametrize("name", RUNNING)
+async def test_every_level_holds_at_every_endpoint(serve: Serve, agent: str, name: str, level: str) -> None:
+    """A request that a group, an agent or an end user has left is used up by any endpoint that runs a model."""
+    one, settings = {"limits": {"requests": "1/1h"}}, limited({"in_flight": 9})
+    if level == "group":
+        next(iter(settings["keys"].values()))["group"] = agent
+        settings["groups"] = {agent: one}
+    elif level == "user":
+        settings["end_users"] = one
+    here = await serve(gateway=settings, routing=one if level == "agent" else {})
+    user: dict[str, Any] = {"metadata": {"user_id": agent}} if name == "messages" else {"user": agent}
+    more = user if level == "user" and name not in WITHOUT_USERS else {}
+    statuses = [(await ask(here, name, more)).status_code for _ in range(2)]
+    assert statuses[0] < 429
+    assert statuses[1] == 429 or (level == "user" and not more)
 
 
 @pytest.mark.parametrize("name", [*(name for name in ENDPOINTS if ENDPOINTS[name][0] == "POST")])

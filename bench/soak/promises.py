@@ -233,11 +233,15 @@ def logs(seen: Evidence) -> Row:
 
 
 def secrets(seen: Evidence) -> Row:
-    """No planted key and no token is in a log."""
+    """No planted key and no token is in a log or in the store."""
     planted = [*KEYS.values(), ADMIN, PROVIDER_KEY]
     texts = {each.name: each.served.out.read_text() + each.served.errors.read_text() for each in seen.world.lifetimes}
+    texts["the store"] = seen.ran.stored.decode(errors="replace")
     found = [f"{name}: {secret}" for name, text in texts.items() for secret in planted if secret in text]
-    return Row("secrets in logs", f"{len(found)} of {len(planted)} planted, in {len(texts)} logs", not found, found)
+    measured = (
+        f"{len(found)} of {len(planted)} planted; {len(texts) - 1} logs, {len(seen.ran.stored) >> 10:,} kB stored"
+    )
+    return Row("secrets in logs and in the store", measured, not found, found)
 
 
 def seen_by_faults(seen: Evidence) -> Row:

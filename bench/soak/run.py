@@ -15,6 +15,7 @@ from bench.soak.provider_faults import USUAL, model_of
 from bench.soak.settings import TARGETS, TRIAL
 from bench.soak.world import REPLICAS, World, world
 from gateway.rehearsal.standin import ModelBehaviour
+from tests.support.stored import stored
 
 ERA_SECONDS = 100.0
 CALLERS = 10
@@ -46,6 +47,7 @@ class Ran:
     eras: list[Era] = field(default_factory=list)
     breaches: list[str] = field(default_factory=list)
     audit: list[Any] = field(default_factory=list)
+    stored: bytes = b""
 
 
 async def run(folder: Path, seed: int, seconds: float) -> Ran:
@@ -132,4 +134,5 @@ async def _total(made: World) -> dict[str, Any]:
 
 async def _look(ran: Ran) -> None:
     """Take with us what only running replicas can tell."""
+    ran.stored = await stored(ran.world.store.url)
     ran.audit = list(reversed((await ran.world.ask("GET", f"/audit/{TRIAL}?all=true"))["events"]))

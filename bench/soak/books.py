@@ -30,6 +30,12 @@ class Case:
     served: list[EndedCall] = field(default_factory=list)
 
     @property
+    def sent_again(self) -> int:
+        """How many requests went out once more: a kept connection had ended within a second, before a byte came."""
+        lost = sum(call.fault == "reset" or not call.is_whole for call in self.served)
+        return min(lost, max(0, len(self.served) - has_reached(self)))
+
+    @property
     def billed(self) -> tuple[int, int]:
         """Tokens of input and output that the provider charged."""
         return sum(each.bill.prompt for each in self.served), sum(each.bill.completion for each in self.served)
@@ -43,7 +49,8 @@ class Case:
     def is_estimated(self) -> bool:
         """Return whether of some answer no provider has said what it charges."""
         failures = {failure for _, _, failure in self.attempts}
-        return "error_in_answer" in failures or any(line["estimated"] for line in self.lines)
+        unsaid = "error_in_answer" in failures or self.sent_again > 0
+        return unsaid or any(line["estimated"] for line in self.lines)
 
     @property
     def attempts(self) -> list[tuple[str, int | None, str | None]]:
@@ -62,6 +69,11 @@ class Doubt:
 
     def covers(self, lifetime: str, at: float) -> bool:
         return self.lifetime in ("", lifetime) and self.since <= at <= self.until
+
+
+def has_reached(case: Case) -> int:
+    """Return how many attempts the provider must have seen, by the replicas' own account."""
+    return sum(failure not in UNSENT for _, _, failure in case.attempts)
 
 
 def nano(line: Mapping[str, Any]) -> int:

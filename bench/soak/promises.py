@@ -5,16 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from bench.soak.books import Case, Doubt, cases, charged, doubts, log_of, nano, split
+from bench.soak.books import Case, Doubt, cases, charged, doubts, has_reached, log_of, nano, split
 from bench.soak.clients import Result
-from bench.soak.explain import explanation, has_reached
+from bench.soak.explain import explanation
 from bench.soak.growth import growth
 from bench.soak.provider_faults import model_of
 from bench.soak.report import Row
-from bench.soak.run import Era, Ran
+from bench.soak.run import STALL_SECONDS, Era, Ran
 from bench.soak.settings import ADMIN, CAPPED, CAPPED_MODEL, FEW_REQUESTS, FEW_SECONDS, KEYS, PROVIDER_KEY
 from gateway.errors import NOT_SENT
-from gateway.rehearsal.standin import EndedCall
 from gateway.store import verify
 
 MOST_ATTEMPTS = 4
@@ -105,16 +104,7 @@ def attempts(seen: Evidence) -> Row:
 def _may_have_been(case: Case) -> bool:
     """Return whether the provider's account agrees. An attempt that got no answer may not have arrived."""
     unanswered = sum(status is None for _, status, _ in case.attempts)
-    return has_reached(case) - unanswered <= len(case.served) - _sent_again(case) <= has_reached(case)
-
-
-def _sent_again(case: Case) -> int:
-    """Return how many requests a kept connection lost within a second, without a byte: they go out once more."""
-    return min(sum(_is_silent(each) for each in case.served), max(0, len(case.served) - has_reached(case)))
-
-
-def _is_silent(call: EndedCall) -> bool:
-    return not any(call.bill) and (call.fault == "reset" or not call.is_whole)
+    return has_reached(case) - unanswered <= len(case.served) - case.sent_again <= has_reached(case)
 
 
 def tokens(seen: Evidence) -> Row:
@@ -260,6 +250,13 @@ def latency(seen: Evidence) -> Row:
     return Row("p99 of plain calls: faults of the store, none", f"{_p99(away)}, {_p99(usual)}", None)
 
 
+def machine(seen: Evidence) -> Row:
+    """How long the harness, and the provider in it, got no time of the machine."""
+    stalls = [entry.until - entry.since for entry in seen.world.journal.entries if entry.kind == "machine"]
+    longest = max(stalls, default=0.0)
+    return Row("stalls of the machine", f"{len(stalls)} over {STALL_SECONDS:g} s, {longest:.1f} s at most", None)
+
+
 def _is_plain(case: Case) -> bool:
     return (
         [each.came for each in case.results] == ["answered"]
@@ -274,7 +271,7 @@ def _p99(seconds: Sequence[float]) -> str:
 
 _PROMISES: Sequence[Callable[[Evidence], Row]] = (
     *(client_errors, lines_of_calls, attempts, tokens, estimates),
-    *(decisions, few, budget, bounds, logs, secrets, seen_by_faults, latency),
+    *(decisions, few, budget, bounds, logs, secrets, seen_by_faults, latency, machine),
 )
 
 

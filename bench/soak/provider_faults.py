@@ -82,5 +82,5 @@ async def bad_canary(scene: Scene, seconds: float) -> None:
         if view["phase"] == "rolled_back":
             body = b'{"actor": "soak", "reason": "the model is mended"}'
             await world.ask("POST", f"/admin/agents/{TRIAL}/retry", body, (f"if-match: {view['epoch']}",))
-    except (OSError, EOFError, ValueError, StopIteration) as error:  # a replica or the store is away just now
+    except (OSError, EOFError, ValueError) as error:  # a replica or the store is away just now
         world.journal.note("no retry", why=repr(error))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from time import time
 from typing import Any
 
 from bench.soak.faults import Scene, fault
@@ -9,6 +10,7 @@ from bench.soak.settings import TRIAL, gateway
 from bench.soak.world import REPLICAS
 
 READ_WITHIN = 2.0  # seconds; an edit takes effect within one
+NAMED_WITHIN = 10.0  # seconds on a busy machine
 # File, and its text while it is broken; none where it is missing.
 _BROKEN: dict[str, tuple[str, str | None]] = {
     "broken YAML": ("routing.yaml", "agents: [unclosed\n"),
@@ -80,10 +82,14 @@ def _break(name: str) -> None:
 
 
 async def _check_status(scene: Scene, file: str) -> None:
-    try:
-        said = json.dumps((await scene.world.ask("GET", "/status"))["gateway"])
-    except (OSError, EOFError, StopIteration):  # that replica was killed just now
-        return
+    """Ask a replica for its status until it names the file; a killed one is asked no more."""
+    said, until = "", time() + NAMED_WITHIN
+    while file not in said and time() < until:
+        try:
+            said = json.dumps((await scene.world.ask("GET", "/status"))["gateway"])
+        except (OSError, EOFError):
+            return
+        await asyncio.sleep(0.3)
     scene.expect(file in said, f"/status names {file}")
 
 

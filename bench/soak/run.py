@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.soak.clients import Callers
 from bench.soak.faults import Scene
+from bench.soak.journal import Entry
 from bench.soak.plan import GAPS, Lane
 from bench.soak.provider_faults import USUAL, model_of
 from bench.soak.settings import TARGETS, TRIAL
@@ -21,6 +22,8 @@ ERA_SECONDS = 100.0
 CALLERS = 10
 STRUCK_PART = 0.5  # of the eras have faults of replicas; in the others both live on, so that their memory is judged
 REST_SECONDS = 30.0  # until the store must have all
+STALL_SECONDS = 0.15
+_BEAT_SECONDS = 0.05
 _SHORT = 60.0  # seconds; a shorter run draws its faults faster
 _SPENDS_USD = 0.00012  # a second: about half of what the callers of `capped` would spend
 
@@ -76,11 +79,12 @@ async def _live(ran: Ran, lanes: Sequence[Lane], seconds: float, number: int, is
     files = asyncio.Lock()
     chosen = [lane for lane in lanes if lane.kind != "replica" or not is_quiet]
     striking = [asyncio.create_task(_strike(ran, lane, files, over, number % 2 == 1)) for lane in chosen]
-    sampling = asyncio.create_task(_sample(ran))
+    watching = [asyncio.create_task(_sample(ran)), asyncio.create_task(_note_stalls(ran))]
     await asyncio.sleep(seconds)
     over.set()
     await asyncio.gather(*striking, *calling)
-    sampling.cancel()
+    for task in watching:
+        task.cancel()
     total, settled = await _settle(ran)
     ran.eras.append(Era(since, time(), before, total, settled))
     made.journal.note("era", since=since, calls=total.get("calls"), cost=total.get("cost_usd"), settled=settled)
@@ -105,6 +109,16 @@ async def _sample(ran: Ran) -> None:
     while True:
         ran.world.sample(len(ran.callers.results))
         await asyncio.sleep(1.0)
+
+
+async def _note_stalls(ran: Ran) -> None:
+    """Note when this process, and the provider in it, got no time: a machine that others share is a fault, too."""
+    while True:
+        due = time() + _BEAT_SECONDS
+        await asyncio.sleep(_BEAT_SECONDS)
+        if (now := time()) - due > STALL_SECONDS:
+            ran.world.journal.entries.append(Entry("machine stalled", "machine", "", due, now))
+            ran.world.journal.note("machine stalled", since=due, seconds=round(now - due, 3))
 
 
 async def _settle(ran: Ran) -> tuple[dict[str, Any], bool]:

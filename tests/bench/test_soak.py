@@ -17,7 +17,8 @@ from bench.soak.run import run
 from bench.soak.settings import SPARE, TRIAL
 from bench.soak.store import StoreProxy
 from bench.soak.world import World
-from gateway.rehearsal.standin import Standin
+from gateway.rehearsal.standin import EndedCall, Standin
+from gateway.rehearsal.standin.books import Bill
 from tests.support.redis_servers import ExternalRedis
 
 SEED, SECONDS = 7, 8.0
@@ -28,7 +29,7 @@ async def test_every_promise_holds_under_faults_of_every_kind(tmp_path: Path) ->
     """Two replicas, all formats, faults that overlap: no unexplained error, books that balance, clean logs."""
     seen = Evidence(await run(tmp_path, SEED, SECONDS))
     assert broken(judge(seen)) == []
-    assert {entry.kind for entry in seen.world.journal.entries} == set(GAPS)
+    assert {entry.kind for entry in seen.world.journal.entries} >= set(GAPS)
     assert len(seen.ran.callers.results) > 100
 
 
@@ -78,6 +79,22 @@ def test_nothing_of_a_provider_explains_a_silent_end(tmp_path: Path, came: Came)
     """A clean answer that is not whole, an answer cut without a word, or none: no fault of a provider allows that."""
     struck = world_with(tmp_path, Entry("provider down", "provider", "*", time() - 1))
     assert explanation(*refused(came, "by-chat", (TARGET, 200, "truncated")), struck) == ""
+
+
+def test_a_machine_that_stands_still_explains_timeouts_alone(tmp_path: Path) -> None:
+    """The provider is in the harness: where that got no time, no data came; nothing else is explained by it."""
+    still = world_with(tmp_path, Entry("machine stalled", "machine", "", time() - 2, time() + 1))
+    assert explanation(*refused("broken", "by-chat", (TARGET, 200, "timeout")), still) == "machine stalled"
+    assert explanation(*refused("broken", "by-chat", (TARGET, 200, "truncated")), still) == ""
+    assert explanation(*refused("lost", "by-chat"), still) == ""
+
+
+def test_a_request_that_went_out_again_is_no_attempt_too_many() -> None:
+    """A kept connection ended without a byte: the provider has seen two requests, the gateway made one attempt."""
+    whole, reset = (EndedCall("chat", b"", fault, True, Bill(1, 0, 1)) for fault in (None, "reset"))
+    once = Case(lines=[{"attempts": [(TARGET, 200, None)], "estimated": False}], served=[reset, whole])
+    assert (once.sent_again, once.is_estimated) == (1, True)
+    assert Case(lines=once.lines, served=[whole, whole]).sent_again == 0
 
 
 def test_a_limit_is_met_by_its_own_callers_alone(tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class Asked:
 
 @dataclass(slots=True)
 class Result:
-    """What came of a request. `lifetime` is the replica's that was asked last."""
+    """What came of a request. `lifetime` is the replica's that was asked last, `before` the one whose kept connection
+    ended under it."""
 
     asked: Asked
     began: float
@@ -54,6 +55,7 @@ class Result:
     status: int = 0
     code: str = ""
     call_id: str = ""
+    before: str = ""
     said: str = ""  # the beginning of an answer that was no success
 
 
@@ -134,7 +136,8 @@ class Callers:
             last = (await client.response())[-1]
             done = last.get("response") or {}
             texts = [part.get("text") for item in done.get("output", ()) for part in item.get("content") or ()]
-            result.came = "answered" if "".join(filter(None, texts)) == speech.WHOLE_TEXT else "broken"
+            is_right = "".join(filter(None, texts)) == speech.WHOLE_TEXT
+            result.came = "answered" if is_right else "broken" if speech.is_error(last) else "wrong"
             error = last.get("error") or done.get("error") or {}
             result.code, result.status = str(error.get("code") or ""), int(last.get("status") or 0)
             result.said = "" if result.came == "answered" else json.dumps(last)[:300]
@@ -204,6 +207,7 @@ class _Line:
             if not is_kept or answer.status:
                 raise
             self.stale += 1
+            result.before = result.lifetime
             connection, _ = await self._open()
             result.lifetime = self._lifetime.name
             await connection.post(path, body, headers, manner, answer)

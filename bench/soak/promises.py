@@ -52,7 +52,11 @@ class Evidence:
         return [
             case
             for case in self.cases.values()
-            if not any(each.ended > killed.get(each.lifetime, float("inf")) - 1.0 for each in case.results)
+            if not any(
+                each.ended > killed.get(name, float("inf")) - 1.0
+                for each in case.results
+                for name in (each.lifetime, each.before)
+            )
         ]
 
 

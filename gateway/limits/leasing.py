@@ -116,7 +116,8 @@ class Leases:
                 for ledger in list(self._awake.values()):
                     if ledger.limit in self._asking or (self.is_away and now < self._ask_again_at):
                         continue
-                    if ledger.is_due(now):
+                    if self.is_away or ledger.is_due(now):
+                        self._ask_again_at = now + _AWAY_PAUSE  # while it is away, one question asks for all
                         self._asking.add(ledger.limit)
                         tasks.create_task(self.ask(ledger))
                     elif ledger.is_asleep(now):
@@ -135,6 +136,9 @@ class Leases:
             ledger.serve(self._now())
         except StoreAway:
             self.is_away, self._ask_again_at = True, self._now() + _AWAY_PAUSE
+            self._awake[ledger.limit] = (
+                ledger  # it asks until the store is back: calls do not, they are refused at once
+            )
             ledger.dismiss()
         finally:
             self._asking.discard(ledger.limit)

@@ -310,6 +310,19 @@ async def test_a_store_that_is_away(serve: Serve, rule: str, status: int) -> Non
     assert status == 200 or answer.json()["error"]["code"] == "store_unavailable"
 
 
+async def test_a_store_that_is_back_is_asked_though_nobody_was_let_in_meanwhile(serve: Serve) -> None:
+    """Calls are refused without a question while it is away: the limits ask by themselves, also after a long outage."""
+    here = await serve(gateway=limited({"requests": "100/1h", "on_store_loss": "refuse"}))
+    with here.running.store.faulty("grant"):
+        assert (await here.chat(headers=BEARER)).status_code == 503
+        for each in ledgers(here, "requests"):
+            each.used_at = -1e9  # as long ago as that nothing is kept ready for it
+        await asyncio.sleep(0.3)
+    leases = here.running.gateway.services.proxy.limits.leases
+    await eventually(lambda: not leases.is_away)
+    assert (await here.chat(headers=BEARER)).status_code == 200
+
+
 async def test_a_key_is_told_what_it_has_left(serve: Serve) -> None:
     """`GET /keys/self`: scope and limits, of all replicas; a calendar window says when it ends."""
     here = await serve(gateway=limited({"requests": "10/day", "usd": {"24h": 0.5}, "unpriced": "refuse"}))

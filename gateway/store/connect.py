@@ -100,6 +100,8 @@ async def renew(client: Client) -> None:
 
 async def close(client: Client) -> None:
     """Close the client's connections, and those to its sentinels."""
+    if (password := password_of(client)) is not None:
+        password.stop()
     await client.aclose()
     if isinstance(client, RedisCluster):
         # aclose() closes nothing while the client means to look at its nodes anew, as after the loss of one.

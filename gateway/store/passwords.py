@@ -60,6 +60,9 @@ class RotatingPassword(CredentialProvider):
     def forget(self) -> None:
         """Give up what is remembered of a password that was refused."""
 
+    def stop(self) -> None:
+        """End what is under way: nobody connects any more."""
+
 
 class FilePassword(RotatingPassword):
     """A file whose content is the password, such as a mounted secret; a line break at its end is no part of it."""
@@ -89,13 +92,17 @@ class CommandPassword(RotatingPassword):
             return self._password
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run(), name="store-password")
-        if self._password:
             self._running.add_done_callback(_heed)
+        if self._password:
             return self._password
         return await asyncio.shield(self._running)  # whoever gives up leaves the answer to the next connection
 
     def forget(self) -> None:
         self._password = ""
+
+    def stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
 
     async def _run(self) -> str:
         process = await asyncio.create_subprocess_exec(
@@ -163,6 +170,6 @@ def _environment_of_command(ours: Mapping[str, str]) -> dict[str, str]:
 
 
 def _heed(task: asyncio.Task[str]) -> None:
-    """Take note of a failure: the password that is known goes on being used."""
+    """Take note of a failure, which whoever waits hears of; a password that is known goes on being used."""
     if not task.cancelled():
         task.exception()

@@ -12,6 +12,7 @@ from redis.crc import key_slot
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.store import RedisStore, connect
+from tests.support.certificates import Authority
 from tests.support.crowd import Crowd, Reply, crowd
 from tests.support.redis_servers import (
     SLOTS,
@@ -26,6 +27,7 @@ from tests.support.redis_servers import (
     until,
 )
 from tests.support.running import Running, provider, running, trial, write
+from tests.support.tls_fronts import tls_fronts
 
 WATCHING = ("sentinel down-after-milliseconds house 400", "sentinel failover-timeout house 2000")
 SIDE_BY_SIDE = 4
@@ -121,8 +123,9 @@ async def resume(two: Pair, sent: int) -> None:
     await two.roll_back()
 
 
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
 async def test_sentinel_promotes_a_replica_under_load(
-    tmp_path: Path, agent: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, agent: str, encrypted: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """kill -9 of the primary: the sentinel names the other one, and the gateways follow without a word of theirs."""
     one, two, three = make_folders(tmp_path / "servers", 3)
@@ -133,6 +136,11 @@ async def test_sentinel_promotes_a_replica_under_load(
         await until(lambda: replicating(replica))
         await until(lambda: knows_a_replica(asked))
         url = f"redis+sentinel://127.0.0.1:{asked}/house/0"
+        if encrypted:
+            authority = Authority(tmp_path / "authority")
+            context = authority.server_context(authority.sign("server"))
+            fronts = await stack.enter_async_context(tls_fronts((primary, replica, asked), context))
+            url = f"rediss+sentinel://127.0.0.1:{fronts[asked]}/house/0?ssl_ca_certs={authority.path}"
         made = await stack.enter_async_context(pair(tmp_path, url, agent))
         load = Load(made)
         await asyncio.sleep(1)

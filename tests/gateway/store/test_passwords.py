@@ -18,6 +18,7 @@ from gateway.store.passwords import RENEW_SECONDS, AwsToken
 from gateway.store.permissions import acl_line
 from tests.support.decisions import beginning
 from tests.support.redis_servers import ask_server, tcp_server
+from tests.support.waiting import within
 
 ODD = "pl/an#te?d[-]s@e%c:r&e=t +\\é'\""
 CACHE = "rediss://serinus@127.0.0.1:{port}/0?auth=aws-iam&aws_cache=Orders&aws_region=eu-central-1"
@@ -145,6 +146,23 @@ async def test_a_slow_command_serves_the_next_operation(port: int, tmp_path: Pat
             except StoreAway:
                 await asyncio.sleep(0.1)
     await store.aclose()
+
+
+async def test_a_command_ends_with_the_store(port: int, tmp_path: Path) -> None:
+    """One that has not answered yet is killed when the store is closed."""
+    command = program(
+        tmp_path, f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    )
+    store = RedisStore(
+        connect(f"redis://serinus@127.0.0.1:{port}/0?password_command={command}"), "replica", deadline=1.0
+    )
+    with pytest.raises(StoreAway):
+        await store.ping()
+    file = tmp_path / "pid"
+    await within(60, lambda: file.exists() and bool(file.read_text()))
+    await store.aclose()
+    process = Path("/proc") / await asyncio.to_thread(file.read_text)
+    await within(60, lambda: not process.exists())
 
 
 async def test_a_command_sees_no_key_of_a_provider(port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

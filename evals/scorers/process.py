@@ -98,7 +98,7 @@ class EvaluatorProcess:
         self._listener.cancel()
         await asyncio.gather(self._listener, return_exceptions=True)
         try:
-            await end(self._child)
+            await end(self._child, f"TMPDIR={self._folder}")
         finally:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 

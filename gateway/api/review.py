@@ -39,6 +39,7 @@ _LONGEST_LEASE = 64
 _NOT_YOURS = "reviews need the admin token, or a key whose `reviews` name the agent"
 _REFUSED: Mapping[Labelling, str] = {
     "taken": "Your time with this answer was over and somebody else has it; your label was not counted.",
+    "miscounted": "There must be one label for each answer that is shown; none was counted.",
     "gone": "This answer waits no longer: its texts have ended. Your label was not counted.",
 }
 _TOO_LATE = "That label counts already and cannot be taken back."
@@ -142,7 +143,8 @@ class ReviewLease(ReviewEndpoint):
         try:
             if form.get("do") == "undo":
                 if not await desk.undo(agent, lease):
-                    raise ReviewRefused(_TOO_LATE)
+                    held = (await desk.open(agent, lease)).lease
+                    raise ReviewRefused(_TOO_LATE if held.labels else _OVER)
                 await self._go(scope, send, agent, lease)
             elif form.get("do") == "skip":
                 await desk.skip(agent, lease)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from gateway.cli.numbers import rate, runs
+from gateway.cli.numbers import rate, runs, runs_or_none
 from gateway.cli.output import USUAL_EXITS, add_help, add_json
 
 _MOST_USD = 1_000_000
@@ -29,7 +29,9 @@ def add_judge_options(judge: argparse.ArgumentParser) -> None:
     )
     judge.add_argument("--limit", type=runs, metavar="N", help="so many calls at most")
     judge.add_argument("--max-cost", type=dollars, metavar="USD", help="spend so much at most, within the day's limit")
-    judge.add_argument("--passed", type=runs, metavar="N", help="of calibrate: calls that the judge has passed …")
+    judge.add_argument(
+        "--passed", type=runs_or_none, metavar="N", help="of calibrate: calls that the judge has passed …"
+    )
     judge.add_argument("--judged", type=runs, metavar="N", help="… of so many, for the rate that people would find")
     add_json(judge)
     add_help(

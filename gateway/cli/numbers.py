@@ -36,6 +36,11 @@ def runs(text: str) -> int:
     return int(text)
 
 
+def runs_or_none(text: str) -> int:
+    """Return a number of runs, of which there may be none."""
+    return 0 if text == "0" else runs(text)
+
+
 def _number(text: str) -> float:
     try:
         return float(text)

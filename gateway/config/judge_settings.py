@@ -21,6 +21,7 @@ from policies.guardrails.metrics import JUDGED_QUALITY
 from routing.agents import Agent, JudgeRules
 
 _NANO: Final = 1_000_000_000
+_LEAST_USD: Final = 1e-9  # nothing below a nano-dollar is counted
 _MOST_USD: Final = 1_000_000
 _LONGEST_RUBRIC: Final = 20_000  # characters: each judged call pays for them
 USUAL_GUARDRAIL: Final = f"{JUDGED_QUALITY.name} <= stable * 1.20"
@@ -43,7 +44,7 @@ class JudgeEntry(StrictModel):
         "weight of 5%, `sample: 2%` grades 20% of the canary's calls and 1% of stable's."
     )
     max_cost_per_day: float = Field(
-        gt=0,
+        ge=_LEAST_USD,
         le=_MOST_USD,
         description="Daily (UTC) spend limit of the judge in USD, over all replicas. Each call is reserved before it "
         "goes out, so it holds; when it is spent, judging pauses until the next day.",
@@ -61,6 +62,8 @@ def judge_problems(root: Node, known: Known, folder: Path) -> Iterator[Problem]:
         path: KeyPath = ("agents", agent)
         judge = entry.get("judge")
         if judge is None or judge.value is None:
+            if judge is not None:
+                yield judge.problem((*path, "judge"), "is empty; give `target`, `rubric`, … or remove it")
             yield from _lone_guardrails(entry, path)
         else:
             yield from _judge_problems(judge, entry, (*path, "judge"), known, PromptFolder(folder, agent))

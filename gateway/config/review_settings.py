@@ -47,7 +47,10 @@ def review_rules(entry: ReviewEntry | None) -> ReviewRules | None:
 def review_problems(entry: Node, path: Path) -> Iterator[Problem]:
     """Return why calls that are to be reviewed could not be: no texts of them are kept, or nobody judges them."""
     review = entry.get("review")
-    if review is None or review.value is None:
+    if review is None:
+        return
+    if review.value is None:
+        yield review.problem((*path, "review"), "is empty; write `review: {}` for the usual sample, or remove it")
         return
     recorded = entry.get("record_content")
     if recorded is None or recorded.value in (None, False, "off"):

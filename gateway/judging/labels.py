@@ -84,7 +84,10 @@ def sentence(agreement: Agreement) -> str:
 def _label(line: str) -> LabelledCall:
     if len(line) > _MOST_LINE:
         raise ValueError("the line is too long")
-    members = json.loads(line)
+    try:
+        members = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("is no JSON") from None
     if not isinstance(members, dict):
         raise ValueError("is no JSON object")
     judge = members.get("judge")

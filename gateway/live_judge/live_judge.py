@@ -54,7 +54,7 @@ _LOOK_SECONDS = 2.0
 _MOST_FAILURES = 3  # in a row, before anybody is told
 
 Listener = Callable[[Sequence[JudgeVerdict]], None]
-Ending = Literal["judged", "undecided", "taken", "paused", "spent", "failed"]
+Ending = Literal["judged", "undecided", "taken", "paused", "spent", "failed", "store_away"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,10 @@ class LiveJudge:
             try:
                 done = await self.judge(case, entry, entry.agent.judge)
             except StoreAway:
-                self._drop(entry.agent.name, state, "store_away")
-                continue
+                done = CaseEnd("store_away")
+            except Exception:  # a call that breaks the judge costs its own verdict, and no other's
+                self._log.exception("bug", work="judge", agent=entry.agent.name)
+                done = CaseEnd("failed")
             match done.ending:
                 case "judged" | "undecided":
                     continue
@@ -254,8 +256,7 @@ class LiveJudge:
 
     def case_of(self, record: CallRecord, content: CallContent) -> JudgedCase | None:
         """Return a recorded call as a judge may grade it; None for one that it may not."""
-        booking = self._booking(record)
-        if booking is None or not may_be_judged(record, content, booking):
+        if (booking := self._booking(record)) is None or not may_be_judged(record, content, booking):
             return None
         return JudgedCase(record, content, booking, 0)
 

@@ -78,7 +78,7 @@ class ReviewDesk:
         if not keys:
             return "taken"
         if len(keys) != len(labels):
-            return "gone"
+            return "miscounted"
         named: Mapping[str, tuple[LabelName, str]] = dict(zip(keys, labels, strict=True))
         return await self._store.label_reviews(agent, name, named, by, self.timings.review_undo)
 

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from routing.agents import ReviewReason
 
 LabelName = Literal["bad", "unsure", "good"]
-Labelling = Literal["labelled", "repeated", "taken", "gone"]
+Labelling = Literal["labelled", "repeated", "taken", "gone", "miscounted"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,11 +73,12 @@ async def test_calibration(tmp_path: Path) -> None:
     ]
     labels.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     table = await command("judge", "calibrate", str(labels), "--passed", "812", "--judged", "1000")
+    none = await command("judge", "calibrate", str(labels), "--passed", "0", "--judged", "1000")
     found = json.loads((await command("judge", "calibrate", str(labels), "--json")).out)[0]
     labels.write_text("\n".join(map(json.dumps, lines[:20])), encoding="utf-8")
     few = await command("judge", "calibrate", str(labels))
     missing = await command("judge", "calibrate", str(tmp_path / "nothing.jsonl"))
-    assert table.code == 0
+    assert (table.code, none.code) == (0, 0) and "the judge passed 0% of 1,000" in none.out
     assert "The judge agrees with people: κ = 0.7" in table.out
     assert "People would find 8" in table.out
     assert (found["both_pass"], found["judge_only"], found["people_only"], found["both_fail"]) == (40, 3, 4, 20)

@@ -19,6 +19,7 @@ from gateway.rollout.status_view import AgentView
 from gateway.timings import USUAL
 from tests.support.answers import answering_json
 from tests.support.crowd import Reply, ask, crowd
+from tests.support.faulty_store import Operation
 from tests.support.judging import WORSE, judging, with_judge
 from tests.support.processes import command, serving
 from tests.support.redis_servers import until
@@ -70,6 +71,23 @@ async def test_verdicts_are_kept_and_counted(tmp_path: Path, redis_url: str, age
     assert {name: found.mean for name, found in view.versions.items()} == {name: float(name == "v1") for name in arms}
     assert (view.undecided, view.usd_today is not None and view.usd_today > 0) == (0, True)
     assert standin.counts("judge").requests == 20
+
+
+async def test_a_call_that_breaks_the_judge_costs_its_own_verdict(tmp_path: Path, redis_url: str, agent: str) -> None:
+    """Whatever it raises: it is dropped as failed, and both workers go on with the others."""
+
+    async def break_down(_: Operation) -> None:
+        raise TypeError("odd")
+
+    async with (
+        provider(judge=judging()) as standin,
+        running(with_judge(tmp_path, agent, standin), redis_url) as gateway,
+        crowd(gateway.url) as people,
+    ):
+        gateway.store.script("claim_verdict", break_down, break_down)
+        await people.call_often(agent, 6)
+        seen = await until_judged(gateway, agent, 4)
+    assert (seen.judged, seen.dropped["failed"]) == (4, 2)
 
 
 async def test_verdicts_count_for_the_agents_budget(tmp_path: Path, redis_url: str, agent: str) -> None:

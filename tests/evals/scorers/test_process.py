@@ -97,6 +97,15 @@ async def test_children_end_with_the_run(tmp_path: Path) -> None:
     await within(SOON, lambda: not is_alive(pid))
 
 
+async def test_children_with_a_session_of_their_own_end_with_the_run(tmp_path: Path) -> None:
+    """They have left the group of their parent; what they were started with tells them."""
+    run = "child = subprocess.Popen(['setsid', 'sleep', '300']); reply['reason'] = str(child.pid)"
+    async with evaluating(tmp_path) as (_, evaluators):
+        pid = int((await scored(evaluators, evaluator_in(tmp_path), run=run)).reason)
+        assert is_alive(pid)
+    await within(SOON, lambda: not is_alive(pid))
+
+
 async def test_restarts_are_bounded(tmp_path: Path) -> None:
     """Then each further item is undecided at once, and says why."""
     evaluator = evaluator_in(tmp_path)

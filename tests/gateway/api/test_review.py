@@ -188,7 +188,10 @@ async def test_skipped_and_taken_back(here: Desk) -> None:
     undone = json.loads((await here.send(f"/{second['lease']}", {"do": "undo"})).body)
     assert undone["cases"] == second["cases"] and await here.labels() == []
     refused = await here.send(f"/{first['lease']}", {"do": "undo"})
-    assert refused.status == 409 and b"counts already" in refused.body
+    assert refused.status == 409 and b"Your time with this answer is over" in refused.body
+    two = {"label-0": "good", "comment-0": "", "label-1": "good", "comment-1": ""}
+    refused = await here.send(f"/{second['lease']}", two)
+    assert refused.status == 409 and b"one label for each answer" in refused.body
 
 
 async def test_a_pair_is_of_both_arms(here: Desk) -> None:

@@ -73,6 +73,8 @@ def test_limits_of_ones_own_replace_it(tmp_path: Path) -> None:
         ),
         (routing(JUDGE.replace("2%", "0%")), "agents.support.judge.sample: "),
         (routing(JUDGE.replace(", max_cost_per_day: 5", "")), "agents.support.judge.max_cost_per_day: "),
+        (routing(JUDGE.replace("per_day: 5", "per_day: 1e-12")), "agents.support.judge.max_cost_per_day: "),
+        (routing("null"), "routing.yaml:7: agents.support.judge: is empty"),
         (
             routing("null", more="    guardrails: [judge_low_quality <= stable * 2]\n"),
             "this agent has none; add `judge`",

@@ -16,10 +16,9 @@ RECORDED = f"{ROUTING}    record_content: all\n"
         ("{}", ReviewRules()),
         ("{sample: 5%}", ReviewRules(500)),
         ("{sample: 0%, plus: [escalated]}", ReviewRules(0, ("escalated",))),
-        ("null", None),
     ],
 )
-def test_rules_are_resolved(tmp_path: Path, written: str, expected: ReviewRules | None) -> None:
+def test_rules_are_resolved(tmp_path: Path, written: str, expected: ReviewRules) -> None:
     """Members have their defaults."""
     files = {"routing.yaml": f"{RECORDED}    review: {written}\n"}
     assert loaded(tmp_path, files).agents["support"].review == expected
@@ -36,6 +35,7 @@ def test_rules_are_resolved(tmp_path: Path, written: str, expected: ReviewRules 
         (RECORDED, "{plus: [escalated, escalated]}", "names a kind of calls twice"),
         (RECORDED, "{plus: [angry]}", "agents.support.review.plus"),
         (RECORDED, "{sample: 101%}", "agents.support.review.sample"),
+        (RECORDED, "", "agents.support.review: is empty; write `review: {}`"),
     ],
 )
 def test_what_cannot_be_obeyed_is_named(tmp_path: Path, routing: str, written: str, hint: str) -> None:

@@ -24,11 +24,11 @@ def test_labels_are_compared_by_judge() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("{", "labels.jsonl:2: "),
+        ("{", "labels.jsonl:2: is no JSON"),
         ("[1]", "labels.jsonl:2: is no JSON object"),
         (_line(2, 1), "labels.jsonl:2: `human` must be a number from 0 to 1"),
         (_line(1, -1), "labels.jsonl:2: `judge` must be a number from 0 to 1"),
-        ("[" * 50_000, "labels.jsonl:2: "),
+        ("[" * 50_000, "labels.jsonl:2: is no JSON"),
         (" " + "x" * 70_000, "labels.jsonl:2: the line is too long"),
     ],
 )

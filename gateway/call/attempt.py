@@ -114,7 +114,7 @@ class Attempts:
             exposed = run.outcome.exposed and not run.outcome.attempts  # only the first attempt is evidence
             answer = await self.once(run, target, always if exposed else circuit.allows)
         except ProviderError as error:
-            self.circuits.report(circuit, error)
+            self.circuits.report(circuit, error, run.outcome.party)
             if error.kind == "circuit_open":
                 weigh_refusal(run.outcome, circuit, compared=run.compared)
             raise
@@ -122,7 +122,7 @@ class Attempts:
             circuit.abandoned()
             raise
         if isinstance(answer, Answer):
-            circuit.succeeded()
+            circuit.succeeded(run.outcome.party, run.outcome.attempts[-1].ended_at)
         return answer
 
     async def once(self, run: Run, target: Target, allows: Callable[[float], bool] = always) -> Answer | OpenStream:
@@ -150,9 +150,9 @@ class Attempts:
         finally:
             attempt.ended_at = self._clock.monotonic()
 
-    def ended(self, stream: OpenStream, error: ProviderError | None) -> None:
-        """A stream has come to its end: its target's circuit hears how."""
-        self.circuits.report(self.circuits.by_name(stream.attempt.target), error)
+    def ended(self, stream: OpenStream, error: ProviderError | None, party: str) -> None:
+        """A party's stream has come to its end: its target's circuit hears how."""
+        self.circuits.report(self.circuits.by_name(stream.attempt.target), error, party)
 
     def left(self, stream: OpenStream) -> None:
         """A stream's client has left it: not a word on the target's health."""

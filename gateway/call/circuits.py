@@ -56,16 +56,16 @@ class Circuits:
         self._by_target = {name: each for name, each in self._by_target.items() if not each.is_idle(now)}
         self._most = max(_MOST_CIRCUITS, 2 * len(self._by_target))
 
-    def report(self, circuit: Circuit, error: ProviderError | None) -> None:
-        """Tell the circuit how an attempt ended; None when it went well."""
+    def report(self, circuit: Circuit, error: ProviderError | None, party: str) -> None:
+        """Tell the circuit how a party's attempt ended; None when it went well."""
         if error is None:
-            circuit.succeeded()
+            circuit.succeeded(party, self._monotonic())
         elif tells_ill_health(error.kind, error.upstream_status):
-            circuit.failed(self._monotonic())
+            circuit.failed(self._monotonic(), party)
         elif error.kind in ("untranslatable", "exhausted"):
             circuit.abandoned()
         elif error.kind != "circuit_open":
-            circuit.succeeded()
+            circuit.succeeded(party, self._monotonic())
 
 
 def refusal(target: Target, rules: CircuitRules) -> ProviderError:

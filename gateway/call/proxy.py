@@ -171,13 +171,13 @@ class Proxy:
         except ProviderError as error:
             if error.kind == "bad_tool_arguments":
                 outcome.end = "answered"
-            self.attempts.ended(stream, error)
+            self.attempts.ended(stream, error, outcome.party)
         except (CancelledError, ClientTooSlow):
             self.attempts.left(stream)
             raise
         else:
             outcome.end = "answered"
-            self.attempts.ended(stream, None)
+            self.attempts.ended(stream, None, outcome.party)
 
     async def _refuse(self, run: Run, error: ProviderError | CallerError, send: Send) -> None:
         """Answer with upstream's own error where it may be shown, with ours otherwise.

@@ -4,6 +4,7 @@ Also the two things that keep retries from making an outage worse: the budget th
 circuit that stops calling a target which answers nothing. All pure: `now` is a monotonic time in seconds.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -91,7 +92,8 @@ CircuitState = Literal["closed", "open", "half_open"]
 class Circuit:
     """Circuit of one target: `failures` in a row open it for `open_for` seconds; then one probe at a time decides.
 
-    Only failures that say something of the target's health belong in here; an answered 4xx is a success.
+    Only failures that say something of the target's health belong in here; an answered 4xx is a success. One party
+    alone opens no circuit while another is served well: its own requests may be what makes the target fail.
     """
 
     failures: int = 5
@@ -99,6 +101,9 @@ class Circuit:
     _in_a_row: int = field(default=0, init=False)
     _opened_at: float | None = field(default=None, init=False)
     _probe_at: float | None = field(default=None, init=False)
+    _failing: str = field(default="", init=False)  # the party of all failures in the row; '' for several, or nobody
+    _served: str = field(default="", init=False)  # the party of the latest success
+    _served_at: float = field(default=-math.inf, init=False)
 
     def state(self, now: float) -> CircuitState:
         if self._opened_at is None:
@@ -121,14 +126,21 @@ class Circuit:
         self._probe_at = now
         return True
 
-    def succeeded(self) -> None:
+    def succeeded(self, party: str = "", now: float = -math.inf) -> None:
         self._in_a_row, self._opened_at, self._probe_at = 0, None, None
+        self._served, self._served_at = party, now
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, party: str = "") -> None:
+        self._failing = party if self._in_a_row == 0 or party == self._failing else ""
         self._in_a_row += 1
-        if self._in_a_row >= self.failures or self._opened_at is not None:
+        if self._opened_at is not None or (self._in_a_row >= self.failures and not self._is_one_partys(now)):
             self._opened_at, self._probe_at = now, None
 
     def abandoned(self) -> None:
         """The attempt ended without a word on the target's health (the client left): the probe is free again."""
         self._probe_at = None
+
+    def _is_one_partys(self, now: float) -> bool:
+        """Return whether one party alone fails, and another was served a short while ago."""
+        is_another = bool(self._failing and self._served) and self._failing != self._served
+        return is_another and now - self._served_at < IDLE * self.open_for

@@ -1,6 +1,7 @@
 """What refusals of our own say about a version."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -35,6 +36,21 @@ async def test_what_is_refused_beside_a_probe_counts_for_nothing(serve: Serve) -
     assert {reply.status_code for reply in refused} == {503} and (await probe).status_code == 200
     books = await place.books(requests=6)
     assert (books.errors, books.unjudged) == (2, 3) and books.error_rate == pytest.approx(2 / 3)
+
+
+async def test_one_caller_takes_no_target_from_the_others(serve: Serve) -> None:
+    """Its own requests make the provider fail, again and again: whoever else calls is served."""
+    keys = {name: {"sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("honest", "poisoner")}
+    place = await serve(gateway={"circuit": {"failures": 2, "open_for": "1m"}, "keys": keys})
+
+    async def status(key: str, model: ModelBehaviour) -> int:
+        place.standin.behave("good", model)
+        return (await place.chat({"authorization": f"Bearer {key}"})).status_code
+
+    assert await status("honest", ModelBehaviour()) == 200
+    assert [await status("poisoner", failing("status")) for _ in range(6)] == [500] * 6
+    assert await status("honest", ModelBehaviour()) == 200
+    assert [await status(key, failing("status")) for key in ("poisoner", "honest", "honest")] == [500, 500, 503]
 
 
 def test_circuits_of_names_that_nobody_asks_for_again_are_forgotten() -> None:

@@ -110,6 +110,35 @@ def test_failures_in_a_row_open_a_circuit() -> None:
     assert (circuit.state(0.0), circuit.allows(0.0)) == ("open", False)
 
 
+@pytest.mark.parametrize(
+    ("served", "now", "state"),
+    [
+        ("ann", 10.0, "closed"),
+        ("ann", 69.9, "closed"),
+        ("ann", 70.0, "open"),
+        ("bob", 10.0, "open"),
+        ("", 10.0, "open"),
+    ],
+)
+def test_one_party_alone_opens_no_circuit(served: str, now: float, state: str) -> None:
+    """Not while another was served a minute ago; where nobody else calls, it does."""
+    circuit = Circuit(failures=3, open_for=10.0)
+    circuit.succeeded(served, 10.0)
+    for _ in range(9):
+        circuit.failed(now, "bob")
+    assert circuit.state(now) == state
+
+
+def test_failures_of_two_parties_open_a_circuit() -> None:
+    """Whoever was served before: the target fails more than one of them. So do failures of nobody in particular."""
+    for parties in (["bob", "bob", "cat"], ["cat", "bob", "bob"], ["", "", ""]):
+        circuit = Circuit(failures=3)
+        circuit.succeeded("ann", 10.0)
+        for party in parties:
+            circuit.failed(11.0, party)
+        assert circuit.state(11.0) == "open"
+
+
 def test_an_open_circuit_lets_one_probe_through_when_its_time_is_over() -> None:
     """The second caller does not wait for the probe: it goes elsewhere."""
     circuit = opened()

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from time import time
 
@@ -36,6 +36,7 @@ class Doorkeeper:
         unix: Callable[[], float] = time,
     ) -> None:
         self._keys = tuple(keys)
+        self._is_open = not self._keys
         self._unix = unix
         self.has_limited = any(key.caller.is_limited for key in self._keys)
         self._expires = {key.caller.name: key.expires for key in self._keys if key.expires is not None}
@@ -50,7 +51,15 @@ class Doorkeeper:
     @property
     def open(self) -> bool:
         """Return whether anyone may call."""
-        return not self._keys
+        return self._is_open
+
+    def revoke_all_but(self, kept: Collection[bytes]) -> list[str]:
+        """Refuse every key whose digest is not among these, and return whose keys were refused. No door opens by it."""
+        revoked = [key for key in self._keys if key.sha256 not in kept]
+        if revoked:
+            self._keys = tuple(key for key in self._keys if key.sha256 in kept)
+            self._known, self._fresh = {}, {}
+        return sorted({key.caller.name for key in revoked})
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -68,7 +77,7 @@ class Doorkeeper:
         A header that was found right is known as a whole from then on, so that a call costs the same however many keys
         there are; whatever is wrong or new is compared with all of them.
         """
-        if not self._keys:
+        if self._is_open:
             return OPEN
         caller = self._fresh.get(authorization or b"") or self._noted(authorization)
         if self._expires and self.expires(caller.name) <= self._unix():

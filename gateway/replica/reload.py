@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 from watchfiles import Change, watch
 
 from gateway.config import ConfigProblems, Deployment, load
+from gateway.config.kept_keys import kept_keys
 from routing.agents import Agent
 
 _DEBOUNCE_MS: Final = 100  # an editor's save is several events; they are taken as one
@@ -68,7 +69,9 @@ class Reloader:
 
     `apply` is called with each new deployment, once `prepare` has been through with it, and `refuse` with each broken
     one and with each that `prepare` raises ConfigProblems for; all on the event loop and never at the same time. After
-    a refusal the old deployment goes on, and the next change is tried again.
+    a refusal the old deployment goes on, and the next change is tried again. But a key that is no longer in
+    `gateway.yaml` is revoked though another file is broken: `revoke` is told the digests that stay, and returns whether
+    it took any away.
     """
 
     def __init__(
@@ -79,12 +82,15 @@ class Reloader:
         refuse: Callable[[ConfigProblems], None],
         current: Deployment | None = None,
         prepare: Callable[[Deployment], Awaitable[None]] | None = None,
+        revoke: Callable[[frozenset[bytes]], bool] = lambda _kept: False,
     ) -> None:
         self._folder = folder
         self._environ = environ
         self._apply = apply
         self._refuse = refuse
         self._prepare = prepare
+        self._revoke = revoke
+        self._has_revoked = False
         self._current = current
         self._error: ConfigProblems | None = None
         self._one_at_a_time = asyncio.Lock()
@@ -109,16 +115,17 @@ class Reloader:
         async with self._one_at_a_time:
             try:
                 deployment = await self._load(is_sure)
-                is_new = self._current is None or deployment.digest != self._current.digest
+                is_new = self._has_revoked or self._current is None or deployment.digest != self._current.digest
                 if is_new and self._prepare is not None:
                     await self._prepare(deployment)
             except ConfigProblems as problems:
                 self._error = problems
                 self._refuse(problems)
+                await self._revoke_keys()
                 return True
             is_other, self._error = self._error is not None or is_new, None
             if is_new:
-                self._current = deployment
+                self._current, self._has_revoked = deployment, False
                 self._apply(deployment)
             return is_other
 
@@ -135,6 +142,21 @@ class Reloader:
             if before.digest == deployment.digest:
                 break
         return deployment
+
+    async def _revoke_keys(self) -> None:
+        """Revoke the keys that `gateway.yaml` does not have any more, whatever is wrong elsewhere. It is read twice."""
+        first = await asyncio.to_thread(kept_keys, self._folder)
+        if first is None or not self._has_others(first):
+            return
+        await asyncio.sleep(_SURE_SECONDS)
+        again = await asyncio.to_thread(kept_keys, self._folder)
+        if again is not None and self._revoke(first | again):
+            self._has_revoked = True
+
+    def _has_others(self, kept: frozenset[bytes]) -> bool:
+        """Return whether the present deployment has a key that is not among these."""
+        keys = self._current.settings.keys.values() if self._current else ()
+        return any(bytes.fromhex(digest) not in kept for key in keys for digest in key.digests)
 
     async def _rest(self) -> None:
         """Wait until nothing in the folder has changed for a moment."""

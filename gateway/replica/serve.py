@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ async def _serve(
         await gateway.start()
         if reports:
             gateway.keep(reports.attend)
-        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare)
+        revoke = partial(_revoke, gateway)
+        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare, revoke)
         _follow_files(gateway, reloader, hangup)
         gateway.keep(gateway.services.overload.run)  # it measures this process's loop
         gc.collect()
@@ -117,6 +119,14 @@ async def _serve(
         if reports:
             await reports.finish()
         log.info("stopped")
+
+
+def _revoke(gateway: Gateway, kept: frozenset[bytes]) -> bool:
+    """Refuse all other keys from now on, and log whose they are. Return whether there are any."""
+    callers = gateway.services.runtime.doorkeeper.revoke_all_but(kept)
+    if callers:
+        gateway.services.log.warning("keys_revoked", callers=callers)
+    return bool(callers)
 
 
 def _report_line(gateway: Gateway, posted: PostedWorker | None) -> ReportLine | None:

@@ -119,3 +119,16 @@ def test_several_keys_of_one_caller_are_taken() -> None:
     door = Doorkeeper([Key(digest(b"new"), caller), Key(digest(b"old"), caller)], None)
     assert door.caller(b"Bearer new") == door.caller(b"Bearer old") == caller
     assert door.callers == [caller]
+
+
+def test_a_revoked_key_is_refused_though_it_was_known() -> None:
+    """No door opens by it: where every key is revoked, nobody may call."""
+    keys = [Key(digest(name.encode()), Caller(name, "")) for name in ("one", "two")]
+    door = Doorkeeper(keys, None)
+    assert [door.caller(b"Bearer " + name).name for name in (b"one", b"two")] == ["one", "two"]
+    assert door.revoke_all_but({keys[0].sha256}) == ["two"] and door.caller(b"Bearer one").name == "one"
+    with pytest.raises(Unauthenticated):
+        door.caller(b"Bearer two")
+    assert (door.revoke_all_but(()), door.revoke_all_but(()), door.open) == (["one"], [], False)
+    with pytest.raises(Unauthenticated):
+        door.caller(b"Bearer one")

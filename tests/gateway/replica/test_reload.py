@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from gateway.config import ConfigProblems, Deployment, Problem, load
 from gateway.replica.reload import FileWatch, Reloader, watch_in_thread
-from tests.gateway.config.folders import ENVIRON, FILES, ROUTING, loaded, write
+from tests.gateway.config.folders import ENVIRON, FILES, GATEWAY, ROUTING, loaded, write
 
 pytestmark = pytest.mark.files
 
@@ -338,3 +338,23 @@ async def test_loading_never_blocks_the_event_loop(seen: Seen) -> None:
         ticks += 1
     assert len(seen.applied[0].agents) == 101
     assert ticks >= 5
+
+
+async def test_a_key_that_was_taken_out_is_revoked_beside_a_broken_file(seen: Seen) -> None:
+    """What stays is told; once all is well again the files hold, even if they are those of before."""
+    one, two = "11" * 32, "22" * 32
+    both = f"{GATEWAY}keys: {{a: {{sha256: '{one}'}}, b: {{sha256: '{two}'}}}}\n"
+    before, kept = loaded(seen.folder, {"gateway.yaml": both}), list[frozenset[bytes]]()
+
+    def revoke(digests: frozenset[bytes]) -> bool:
+        kept.append(digests)
+        return True
+
+    reloader = Reloader(seen.folder, ENVIRON, seen.applied.append, seen.refused.append, before, revoke=revoke)
+    write(seen.folder, {"routing.yaml": "agents: [", "gateway.yaml": both})
+    assert await reloader.reload_now() and kept == []
+    write(seen.folder, {"gateway.yaml": both.replace(f", b: {{sha256: '{two}'}}", "")})
+    assert await reloader.reload_now()
+    assert (kept, seen.applied, len(seen.refused)) == ([frozenset({bytes.fromhex(one)})], [], 2)
+    write(seen.folder, {"routing.yaml": ROUTING, "gateway.yaml": both})
+    assert await reloader.reload_now() and seen.applied[-1].digest == before.digest

@@ -3,7 +3,7 @@
 import gc
 import os
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, settings
 
 from gateway.store import EmbeddedRedis, connect
 from tests.support.calling import Config, Place, place
+from tests.support.canaries import WATCH
 from tests.support.faulty_store import FaultyStore
 from tests.support.markers import MARKERS, Guard, markers
+from tests.support.stored import stored
 
 
 # The frozen objects are the modules and the collected tests: no collection of a test's own garbage need visit them.
@@ -52,6 +54,21 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail a test by whose end a planted secret has left a gateway (tests/support/canaries.py)."""
+    report = yield
+    if call.when == "teardown":
+        WATCH.search("output", "".join(section[-1] for section in item._report_sections).encode())
+        if isinstance(item, pytest.Function) and isinstance(folder := item.funcargs.get("tmp_path"), Path):
+            WATCH.search_files(folder)
+        if (found := WATCH.take()) and report.passed:
+            report.outcome, report.longrepr = "failed", "planted secrets left a gateway:\n" + "\n".join(found)
+    return report
+
+
 Serve = Callable[..., Awaitable[Place]]
 
 
@@ -64,8 +81,11 @@ async def redis_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
     binary = os.environ.get("TEST_STORE_SERVER")
     folder = tmp_path_factory.mktemp("redis")
     server = EmbeddedRedis(folder, log=lambda *_: None, binary=Path(binary) if binary else None)
-    yield await server.start()
+    url = await server.start()
+    yield url
+    WATCH.search("store", await stored(url))
     await server.stop()
+    assert not WATCH.take(), "a planted secret is in the store"
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from time import time
 import pytest
 
 from gateway.rehearsal.standin import Standin
+from tests.support.canaries import CLIENT_KEY
 from tests.support.processes import Served, command, serving
 from tests.support.running import ADMIN_TOKEN, trial, write
 
-KEY = "a-clients-key"
+KEY = CLIENT_KEY
 BEARER = (f"authorization: Bearer {KEY}",)
 ADMIN = (f"authorization: Bearer {ADMIN_TOKEN}",)
 MIB = 1 << 20

@@ -16,13 +16,14 @@ from gateway.replica.replica import Seams
 from gateway.timings import Timings
 from gateway.webhook.signature import is_signed, signed
 from tests.support.calling import Place, eventually, failing
+from tests.support.canaries import WEBHOOK_SECRET
 from tests.support.listening import listening
 from tests.support.receivers import Receiver
 from tests.support.running import ADMIN_TOKEN
 
 Serve = Callable[..., Awaitable[Place]]
 TOKEN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
-SECRET = b"shared-with-the-desk"
+SECRET = WEBHOOK_SECRET.encode()
 SAID = "This is Kim. Your parcel is at the depot."
 QUESTION: dict[str, Any] = {"role": "user", "content": "where is my parcel?"}
 NAMED = {"x-conversation-id": "c-1"}

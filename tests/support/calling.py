@@ -15,10 +15,10 @@ from openai import AsyncOpenAI, OpenAI
 from gateway.rehearsal.standin import ModelBehaviour, Received, Standin
 from gateway.replica.replica import Seams
 from gateway.rollout.status_view import VersionView
+from tests.support.canaries import PROVIDER_KEY as PROVIDER_KEY  # for whoever calls
 from tests.support.listening import listening
 from tests.support.running import Running, running, write
 
-PROVIDER_KEY = "sk-planted-4b5c6d7e8f"
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
 Provider = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 # The provider by the wire format it is spoken to in: one and the same stand-in.
@@ -29,6 +29,7 @@ PROVIDERS = {
     "gemini": "standin-gemini",
     "gemini-interactions": "standin-interactions",
 }
+_PLANTED = {"fingerprint_key": "${PLANTED_FINGERPRINT_KEY}"}
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without the certificates, which take 25 ms to load
 SOON = 5.0  # seconds; what is awaited takes a fraction of one, the rest is for a busy machine
 
@@ -55,7 +56,13 @@ class Config:
         retries = {"per_target": 0, "base": "10ms", "cap": "50ms", **self.gateway.get("retries", {})}
         escalation = {"desk": True, **self.gateway.get("escalation", {})}
         return {
-            "gateway.yaml": {"providers": providers, **self.gateway, "retries": retries, "escalation": escalation},
+            "gateway.yaml": {
+                "providers": providers,
+                **_PLANTED,
+                **self.gateway,
+                "retries": retries,
+                "escalation": escalation,
+            },
             "routing.yaml": {
                 "agents": {agent: {"stable": "v1", **self.routing}},
                 "aliases": {alias: agent if to == "agent" else to for alias, to in self.aliases.items()},

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from tests.support.canaries import WATCH
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -43,9 +45,12 @@ class Line:
         host = [] if any(header.startswith("host:") for header in headers) else ["host: localhost"]
         lines = [f"{method} {path} HTTP/1.1", *host, f"content-length: {len(body)}", *headers, "", ""]
         writer.write("\r\n".join(lines).encode() + body)
-        status, *fields = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")[:-2]
+        head = await reader.readuntil(b"\r\n\r\n")
+        status, *fields = head.decode("latin-1").split("\r\n")[:-2]
         found = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-        return Reply(int(status.split()[1]), found, await reader.readexactly(int(found.get("content-length", 0))))
+        answer = await reader.readexactly(int(found.get("content-length", 0)))
+        WATCH.search("answer", head + answer)
+        return Reply(int(status.split()[1]), found, answer)
 
     def close(self) -> None:
         if self._streams:

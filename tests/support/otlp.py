@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from gateway.replica.replica import Seams
 from gateway.telemetry.otel_settings import otel_settings
 from gateway.timings import Timings
+from tests.support.canaries import WATCH
 from tests.support.listening import listening
 from tests.support.waiting import SOON, within
 
@@ -95,6 +96,7 @@ class OtlpReceiver:
         assert fields["content-type"] == "application/x-protobuf"
         plain = gzip.decompress(body) if fields.get("content-encoding") == "gzip" else body
         self.raw.append(plain)
+        WATCH.search("spans", plain + repr(fields).encode())
         for resource in ExportTraceServiceRequest.FromString(plain).resource_spans:
             service = _values(resource.resource.attributes)
             self.spans += [

@@ -15,13 +15,14 @@ from typing import Any
 from gateway.rehearsal.standin import Standin
 from gateway.rollout.status_view import AgentView, StatusView
 from gateway.views import read_view
+from tests.support.canaries import PLANTED, WATCH
 from tests.support.crowd import Reply, ask
 from tests.support.redis_servers import until
 from tests.support.running import ADMIN_TOKEN, trial, write
 
 SERINUS = (sys.executable, "-m", "gateway")
 _ROOT = Path(__file__).parents[2]  # the checkout need not be installed
-SURROUNDINGS = {**os.environ, "PYTHONPATH": str(_ROOT), "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN}
+SURROUNDINGS = {**os.environ, "PYTHONPATH": str(_ROOT), "SERINUS_ADMIN_TOKEN": ADMIN_TOKEN, **PLANTED}
 ENDS_WITHIN = 20.0  # seconds; far more than a drain takes here
 
 
@@ -40,6 +41,7 @@ async def command(*arguments: str, **environ: str) -> Done:
         *SERINUS, *arguments, stdout=PIPE, stderr=PIPE, env={**SURROUNDINGS, **environ}
     )
     out, errors = await process.communicate()
+    WATCH.search("command", out + errors)
     assert process.returncode is not None
     return Done(process.returncode, out.decode(), errors.decode())
 
@@ -159,5 +161,6 @@ async def stream(served: Served, agent: str) -> bytes:
     head += f"content-length: {len(text)}\r\n\r\n"
     writer.write(head.encode() + text)
     answer = await reader.read()
+    WATCH.search("stream", answer)
     writer.close()
     return answer

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from tests.support.canaries import WATCH
 from tests.support.listening import listening
 
 
@@ -28,6 +29,7 @@ class Receiver:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         fields = dict(line.split(": ", 1) for line in head.strip().split("\r\n")[1:])
         self.fields, self.raw = fields, await reader.readexactly(int(fields["content-length"]))
+        WATCH.search("webhook", repr(fields).encode() + self.raw)
         self.bodies.append(json.loads(self.raw))
         self.keys.append(fields["idempotency-key"])
         status = self.statuses.pop(0) if self.statuses else 200

@@ -10,13 +10,12 @@ from typing import Any
 
 from gateway import logs
 from gateway.config import load
-from gateway.net.server import Server
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica.replica import Gateway, Seams, build, new_replica_id
 from gateway.store import OpenStore, connect
+from tests.support.canaries import ADMIN_TOKEN as ADMIN_TOKEN  # for whoever runs a gateway
+from tests.support.canaries import PLANTED, SearchedServer
 from tests.support.faulty_store import FaultyStore
-
-ADMIN_TOKEN = "admin-token-of-the-tests"
 
 
 @dataclass(slots=True)
@@ -76,14 +75,14 @@ async def running(
     folder: Path, redis_url: str, environ: Mapping[str, str] | None = None, seams: Seams | None = None
 ) -> AsyncIterator[Running]:
     """Serve the folder's configuration on a free port of the loopback."""
-    environ = {"SERINUS_ADMIN_TOKEN": ADMIN_TOKEN, **(environ or {})}
+    environ = {"SERINUS_ADMIN_TOKEN": ADMIN_TOKEN, **PLANTED, **(environ or {})}
     deployment = load(folder, environ)
     replica = new_replica_id()
     faulty = FaultyStore(connect(redis_url), replica)
     store = OpenStore(faulty, "redis", None)
     gateway = build(deployment, store, replica, logs.configure(), seams=seams)
     await gateway.start()
-    server = Server(gateway.asgi, "127.0.0.1", 0, gateway.limits, drain_seconds=2.0)
+    server = SearchedServer(gateway.asgi, "127.0.0.1", 0, gateway.limits, drain_seconds=2.0)
     serving = asyncio.create_task(server.serve(handle_signals=False))
     try:
         await server.started.wait()

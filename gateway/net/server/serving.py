@@ -69,6 +69,11 @@ class Server:
         self.port = listen_port
 
     @property
+    def protocol(self) -> type[BoundedProtocol]:
+        """Return the class that speaks on each connection."""
+        return BoundedProtocol
+
+    @property
     def connections(self) -> int:
         """Open connections, without those that are being turned away."""
         return len(self._traffic.connections)
@@ -136,7 +141,7 @@ class Server:
         app = self._config.loaded_app
 
         def connect() -> BoundedProtocol:
-            return BoundedProtocol(app, self._traffic, lifespan.state, loop)
+            return self.protocol(app, self._traffic, lifespan.state, loop)
 
         self._connect = connect
         counts, cell = self._share or (ConnectionCounts(), 0)

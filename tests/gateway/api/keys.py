@@ -2,9 +2,10 @@
 
 import hashlib
 
+from tests.support.canaries import CLIENT_KEY
 from tests.support.running import ADMIN_TOKEN
 
-KEY = "a-clients-key"
+KEY = CLIENT_KEY
 BEARER = f"authorization: Bearer {KEY}"
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
 OPEN = {"/healthz", "/readyz", "/status.css", "/status.js", "/review.js", "/status-{state}.svg"}

@@ -17,11 +17,12 @@ from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.replica.routes import routes
 from gateway.webhook.signature import signed
 from tests.gateway.api.keys import ADMIN, BEARER, KEY, OPEN, digest_of
+from tests.support.canaries import WEBHOOK_SECRET
 from tests.support.crowd import Reply, ask
 from tests.support.running import Running, running, trial, write
 from tests.support.waiting import within
 
-SECRET = "shared-with-the-desk"
+SECRET = WEBHOOK_SECRET
 MIB = 1 << 20
 REPLY = "/v1/escalations/x/reply"
 

@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 
 from gateway.webhook.signature import signed
+from tests.support.canaries import WEBHOOK_SECRET
 from tests.support.crowd import ask
 from tests.support.running import ADMIN_TOKEN, Running, running, write
 
 TOKEN = f"authorization: Bearer {ADMIN_TOKEN}"
-SECRET = b"shared-with-the-desk"
+SECRET = WEBHOOK_SECRET.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,11 @@ import pytest
 from gateway.history.view import HistoryView
 from gateway.rehearsal.standin import ModelBehaviour, Standin
 from gateway.views import read_view
+from tests.support.canaries import CLIENT_KEY
 from tests.support.crowd import ask
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
-KEY = "a-clients-key"
+KEY = CLIENT_KEY
 BEARER = f"authorization: Bearer {KEY}"
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
 

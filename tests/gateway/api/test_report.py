@@ -9,11 +9,12 @@ import orjson
 import pytest
 
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from tests.support.canaries import CLIENT_KEY
 from tests.support.crowd import ask
 from tests.support.processes import command
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 
-KEY = "a-clients-key"
+KEY = CLIENT_KEY
 ADMIN = f"authorization: Bearer {ADMIN_TOKEN}"
 HOSTILE = "<script>alert(1)</script>"
 

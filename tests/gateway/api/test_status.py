@@ -16,12 +16,13 @@ import pytest
 
 from gateway import __version__
 from gateway.rehearsal.standin import ModelBehaviour, Standin
+from tests.support.canaries import CLIENT_KEY
 from tests.support.crowd import ask, crowd
 from tests.support.faulty_store import answer, stall
 from tests.support.running import ADMIN_TOKEN, Running, running, trial, write
 from tests.support.waiting import within
 
-KEY = "a-clients-key"
+KEY = CLIENT_KEY
 
 
 @pytest.fixture

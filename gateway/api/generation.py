@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import parse_qsl
 
 from gateway.api.endpoint import Endpoint, Services, caller_of, given_id, named, read_body
 from gateway.call.answer_listener import WholeAnswerListener
@@ -25,9 +26,9 @@ from gateway.formats.door import References
 from gateway.formats.openai_chat import NAME as CHAT
 from gateway.formats.protocol import ClientSide
 from gateway.formats.registry import CLIENTS
-from gateway.headers import query_to_provider, to_provider
+from gateway.headers import query_to_provider, to_provider, without_names
 from gateway.json_body import Document
-from gateway.models.foreign_targets import check_target, check_tools
+from gateway.models.foreign_targets import check_names, check_target, check_tools
 from gateway.net.asgi import Receive, Scope, Send
 from gateway.prompts.names import NamedPrompt, refuse_unknown
 from gateway.prompts.request_values import HEADER, INPUTS, PROMPT, VARIABLES, values_in, without_members
@@ -36,6 +37,7 @@ from routing.models import MODELS
 
 NamedHeaders = Mapping[bytes, bytes]  # by lower-case name
 _NO_FACTS: Mapping[str, str] = MappingProxyType({})
+NAMES_IN_QUERY = ("model", "agent")  # what an agent is called in a query
 
 
 # What routing must know of a request: the name in `model`, and whether to stream.
@@ -125,7 +127,7 @@ class Generation(Endpoint):
         nonce = self.services.new_nonce()
         wants_usage = _wants_usage(document.values.get("stream_options"))
         sent = to_provider(scope["headers"], runtime.forward)
-        query = query_to_provider(scope["query_string"]) if self.client.door.keeps_query else ""
+        query = _query_of(scope["query_string"]) if self.client.door.keeps_query else ""
         # By position, and what is left over one by one: to pass 19 names to a class takes 1 % of a call.
         call = Call(
             nonce.hex(), caller, agent, pin, document, stream, wants_usage, sent, query, received_at,
@@ -205,6 +207,14 @@ def _wants_websocket(headers: NamedHeaders) -> bool:
     return b"sec-websocket-key" in headers or any(
         b"upgrade" in each.lower() or b"websocket" in each.lower() for each in asked
     )
+
+
+def _query_of(query: bytes) -> str:
+    """Return a query for the provider. Raises CallerError where it would choose another model, account or address."""
+    if not query:
+        return ""
+    check_names(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return without_names(query_to_provider(query), NAMES_IN_QUERY)
 
 
 def check_encoding(headers: NamedHeaders) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from gateway.api.endpoint import Services, caller_of, given_id, header, named
-from gateway.api.generation import Asked, Generation, check_encoding, model_of
+from gateway.api.generation import NAMES_IN_QUERY, Asked, Generation, check_encoding, model_of
 from gateway.api.near_misses import lenient_segments
 from gateway.calls import Caller
 from gateway.errors import LONGEST_SHOWN, Forbidden, Headers, NotFound, UnsupportedBody
@@ -45,7 +45,6 @@ from gateway.runtime import Runtime
 from routing.chain import Target
 
 _PREFIX = "/v1"
-_NAMES = ("model", "agent")  # what an agent is called in a query
 _NOT_MADE = 300  # statuses from here on say that nothing was made
 _READ_BYTES = 64 * 1024  # of an answer to find an id in; what is made is told in less
 _SAFE = "/:@!$&'()*+,;=-._~"  # RFC 3986, 3.3: what a path may hold as it is
@@ -127,7 +126,7 @@ class Passthrough(Generation):
             request_id=given_id(headers),
             method=scope["method"],
             path=path,
-            query=without_names(query_to_provider(scope["query_string"]), _NAMES),
+            query=without_names(query_to_provider(scope["query_string"]), NAMES_IN_QUERY),
             headers=[*of_type(scope["headers"], runtime.forward, body.content_type), *self.further(scope)],
             body=body,
             at=monotonic(),
@@ -322,7 +321,7 @@ def _named_in_query(scope: Scope) -> str | None:
     """Return the agent that the query names. Raises CallerError for a name that would choose another target."""
     given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     check_names(given)
-    return next((given[name] for name in _NAMES if name in given), None)
+    return next((given[name] for name in NAMES_IN_QUERY if name in given), None)
 
 
 def _naming(body: UploadBody, named: str | None, content_type: bytes) -> Document | None:

@@ -172,3 +172,13 @@ async def test_objects_in_the_clouds_storage(serve: Serve, allowed: bool) -> Non
     chat = await here.chat(messages=[{"role": "user", "content": [image]}])
     assert {native.status_code, chat.status_code} == ({200} if allowed else {400})
     assert len(here.standin.requests) == (2 if allowed else 0)
+
+
+@pytest.mark.parametrize("name", ["provider", "Models", "base_url", "api_base", "fallbacks"])
+async def test_a_query_chooses_no_other_target(serve: Serve, name: str) -> None:
+    """What a body may not say, a query may not either; an agent's name in it goes nowhere."""
+    place = await serve()
+    refused = await place.chat(query=f"?{name}=evil")
+    assert (refused.status_code, list(place.standin.requests)) == (400, [])
+    assert (await place.chat(query="?model=evil&api-version=1&agent=evil")).status_code == 200
+    assert place.received().path.endswith("/chat/completions?api-version=1")

@@ -96,8 +96,7 @@ async def _serve(
         await gateway.start()
         if reports:
             gateway.keep(reports.attend)
-        revoke = partial(_revoke, gateway)
-        reloader = Reloader(folder, environ, gateway.apply, gateway.refuse, deployment, gateway.prepare, revoke)
+        reloader = _reloader(folder, environ, gateway)
         _follow_files(gateway, reloader, hangup)
         gateway.keep(gateway.services.overload.run)  # it measures this process's loop
         gc.collect()
@@ -119,6 +118,12 @@ async def _serve(
         if reports:
             await reports.finish()
         log.info("stopped")
+
+
+def _reloader(folder: Path, environ: Mapping[str, str], gateway: Gateway) -> Reloader:
+    """Return what keeps the gateway up to date with its folder."""
+    revoke = partial(_revoke, gateway)
+    return Reloader(folder, environ, gateway.apply, gateway.refuse, gateway.deployment, gateway.prepare, revoke)
 
 
 def _revoke(gateway: Gateway, kept: frozenset[bytes]) -> bool:

@@ -70,6 +70,7 @@ async def test_whoever_floods_waits_for_its_refusals() -> None:
     """A caller that asks again as fast as it is refused, and no other; until it stops."""
     limiter, places = DelayLimiter(0.025), FairPlaces(1000)
     flood, calm = places.of("flood"), places.of("calm")
+    limiter.see(0.0, 0.8, places.shares)
     flood.asked = flood.shed = 200
     calm.asked = calm.shed = 2
     limiter.see(0.0, 1.0, places.shares)

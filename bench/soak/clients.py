@@ -58,6 +58,11 @@ class Result:
     before: str = ""
     said: str = ""  # the beginning of an answer that was no success
 
+    @property
+    def is_shed(self) -> bool:
+        """Whether the gateway said that it is too busy: the call was never begun."""
+        return self.status == 503 and "The gateway is busy" in self.said
+
 
 @dataclass(slots=True)
 class Callers:

@@ -9,6 +9,7 @@ from bench.soak.world import World
 
 _SLOW_SECONDS = 1.0  # a call waits 250 ms for its lease; the store's process may have stood still, too
 _LONG_STALL = 0.5  # seconds of the two after which no data is a timeout
+SHED = "shed: the gateway is too busy"
 _LIMIT_CODES = ("rate_limit_exceeded", "insufficient_quota")
 # What the model said so: arguments of a tool are a text in most formats, and an answer may have nothing in it.
 _OWN_WORDS = {"bad_tool_arguments", "empty_choices"}
@@ -18,6 +19,8 @@ def explanation(result: Result, case: Case, world: World) -> str:
     """Return which fault explains it; '' where none does."""
     if result.came == "left":
         return "it left by itself"
+    if result.is_shed:
+        return SHED
     if result.came in ("lost", "cut") and _was_killed(result, world):
         return "replica killed"
     if result.came == "refused" and (limit := _limit(result, world)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.soak.books import Case, Doubt, cases, charged, doubts, has_reached, log_of, nano, split
 from bench.soak.clients import Result
-from bench.soak.explain import explanation
+from bench.soak.explain import SHED, explanation
 from bench.soak.growth import growth
 from bench.soak.provider_faults import model_of
 from bench.soak.report import Row
@@ -85,7 +85,7 @@ def lines_of_calls(seen: Evidence) -> Row:
 
 def _least(case: Case) -> int:
     """How many lines there must be: a request that its client left may not have arrived, a refused one is no call."""
-    return sum(each.came != "left" and not _is_ours(each) for each in case.results)
+    return sum(each.came != "left" and not each.is_shed and not _is_ours(each) for each in case.results)
 
 
 def _is_ours(result: Result) -> bool:
@@ -261,6 +261,11 @@ def machine(seen: Evidence) -> Row:
     return Row("stalls of the machine", f"{len(stalls)} over {STALL_SECONDS:g} s, {longest:.1f} s at most", None)
 
 
+def shed(seen: Evidence) -> Row:
+    """Calls that were shed: allowed, on a machine that others share, and shown."""
+    return Row("calls shed with 503", f"{seen.explained[SHED]:,} of {len(seen.ran.callers.results):,}", None)
+
+
 def _is_plain(case: Case) -> bool:
     return (
         [each.came for each in case.results] == ["answered"]
@@ -275,7 +280,7 @@ def _p99(seconds: Sequence[float]) -> str:
 
 _PROMISES: Sequence[Callable[[Evidence], Row]] = (
     *(client_errors, lines_of_calls, attempts, tokens, estimates),
-    *(decisions, few, budget, bounds, logs, secrets, seen_by_faults, latency, machine),
+    *(decisions, few, budget, bounds, logs, secrets, seen_by_faults, latency, machine, shed),
 )
 
 

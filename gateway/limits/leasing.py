@@ -17,6 +17,7 @@ from gateway.store.seam import Store
 
 _PAUSE: Final = 0.1  # between two rounds
 _AWAY_PAUSE: Final = 1.0  # after which a store that was away is asked again
+_SWEEP: Final = 5.0  # between two looks at ledgers that are asleep
 _AT_ONCE: Final = 32  # questions under way at the same time
 _MOST: Final = 20_000  # ledgers of one replica: users and conversations are named by clients
 _FRESH: Final = 1.0  # seconds for which a look need not ask again
@@ -68,7 +69,7 @@ class Leases:
         self._wake = asyncio.Event()
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._ahead = 0.0  # of the store's clock before ours
-        self._ask_again_at = 0.0
+        self._ask_again_at = self._sweep_at = 0.0
         self.is_away = False  # the store did not answer when it was last asked
         self._numbered = 0  # questions of ledgers that are forgotten
         self.waits = 0  # of calls, since the start
@@ -89,8 +90,7 @@ class Leases:
         self.waits += 1
         call = WaitingCall(amount)
         ledger.waiters.append(call)
-        self._awake[ledger.limit] = ledger
-        self._wake.set()
+        self.rouse(ledger)
         is_whole = False
         try:
             await call.wait(seconds)
@@ -108,11 +108,18 @@ class Leases:
             self._awake[ledger.limit] = ledger
             self._wake.set()
 
+    def rouse(self, ledger: LeaseLedger) -> None:
+        """Have the store asked for a ledger, as soon as it is there."""
+        ledger.used_at = self._now()
+        self._awake[ledger.limit] = ledger
+        self._wake.set()
+
     async def lease_for_ever(self) -> None:
         """Ask for every ledger that is due, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 now = self._now()
+                self._sweep(now)
                 for ledger in list(self._awake.values()):
                     if ledger.limit in self._asking or (self.is_away and now < self._ask_again_at):
                         continue
@@ -124,8 +131,14 @@ class Leases:
                         del self._awake[ledger.limit]
                 self._wake.clear()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_PAUSE if self._awake else None):
+                    async with asyncio.timeout(_PAUSE if self._awake else _SWEEP if self._ledgers else None):
                         await self._wake.wait()
+
+    def _sweep(self, now: float) -> None:
+        """Find ledgers that had fallen asleep before a long call of theirs ended."""
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP
+            self._awake |= {limit: each for limit, each in self._ledgers.items() if each.charge or each.back}
 
     async def ask(self, ledger: LeaseLedger) -> None:
         """Ask the store once for one ledger, and let those who wait go on."""

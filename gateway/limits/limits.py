@@ -212,7 +212,9 @@ class Limits:
             self._look_at_canary(ledger, amount)
             return CHARGED
         slice_ = FULL if amount > ledger.limit.amount or self._is_known_full(ledger, amount) else UNKNOWN
-        if slice_ != FULL and not self.leases.is_away:
+        if slice_ != FULL and self.leases.is_away:
+            self.leases.rouse(ledger)
+        elif slice_ != FULL:
             slice_ = await self.leases.wait(ledger, amount, _PATIENCE)
         if slice_ == FULL:
             self._count(ledger.limit.level, ledger.limit.kind)

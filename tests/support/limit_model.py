@@ -25,7 +25,7 @@ class ModelOfScript:
     now: float = 1_000_000.0
     slices: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, tuple[int, float]] = field(default_factory=dict)  # by replica: of its last question, and when
-    granted: int = 0  # by all replies: what a failover loses is told by it
+    granted: int = 0  # and told again: what a failover loses is known by it
 
     def grant(self, given: dict[str, object], replica: str = "") -> Grant:
         """Do what the script does."""
@@ -39,6 +39,7 @@ class ModelOfScript:
         own = str(begins if ends else math.floor(now / width))
         for id_, amount in cast(dict[str, int], given["again"]).items():
             self._add(id_ or own, amount)
+            self.granted += max(0, amount)
         for id_, amount in cast(dict[str, int], given["back"]).items():
             self._add(id_, -amount)
         self._add(own, charge)

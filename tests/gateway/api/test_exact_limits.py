@@ -79,6 +79,36 @@ async def test_a_store_that_answers_late_refuses_nobody(serve: Serve) -> None:
     await eventually(lambda: ledger.used() == 31 and not ledger.charge)
 
 
+async def test_a_store_that_is_back_is_asked_again(serve: Serve) -> None:
+    """Also where every ledger had fallen asleep while it was away: no call is refused for ever."""
+    here = await serve(gateway=limited({"requests": "100/1h", "on_store_loss": "refuse"}))
+    leases = here.running.gateway.services.proxy.limits.leases
+    with here.running.store.faulty("grant"):
+        assert (await here.chat(headers=BEARER)).status_code == 503
+        for ledger in leases.ledgers():
+            ledger.used_at = -1e9
+        await eventually(lambda: not list(leases.ledgers()))
+    assert (await here.chat(headers=BEARER)).status_code == 503
+    await eventually(lambda: not leases.is_away)
+    assert (await here.chat(headers=BEARER)).status_code == 200
+
+
+async def test_a_long_call_is_counted_though_its_ledger_sleeps(serve: Serve) -> None:
+    """What a call took beside a lease is told to the store, however long ago anybody asked."""
+    here = await serve(gateway=limited({"requests": "100/1h"}))
+    leases = here.running.gateway.services.proxy.limits.leases
+    assert (await here.chat(headers=BEARER)).status_code == 200
+    (ledger,) = ledgers(here, "requests")
+
+    def is_asleep() -> bool:
+        ledger.used_at = -1e9
+        return not list(leases.ledgers())
+
+    await eventually(is_asleep)
+    ledger.take_beyond(7, 0.0)
+    await eventually(lambda: (ledger.used(), ledger.charge) == (8, 0), within=15.0)
+
+
 @pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
 @pytest.mark.parametrize("api", PROVIDERS)
 async def test_a_client_that_leaves_pays_what_its_provider_bills(serve: Serve, door: Door, api: str) -> None:

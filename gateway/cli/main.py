@@ -4,6 +4,7 @@ What only some commands need is imported when they run: an operator's `status` s
 """
 
 import argparse
+import errno
 import getpass
 import os
 import re
@@ -33,6 +34,7 @@ _WRONG_CHOICE = re.compile(r"invalid choice: '([^']{0,100})' \(choose from ([^()
 _MOST_WORKERS = 256
 _WELL, _WRONG_USAGE = 0, 2
 _NO_EXTRA = "the extra serinus[demo] is not installed"
+_UNWRITTEN = 1
 _INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 
@@ -64,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _WELL
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"the output could not be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNWRITTEN
     return code
 
 

@@ -1,6 +1,7 @@
 """Watch over one process: it measures the loop's delay, memory and files, and shuts the places while they are short."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,10 +10,14 @@ from gateway.logs import Log
 from gateway.overload.limiter import DelayLimiter
 from gateway.overload.places import FairPlaces, Share, ShedReason
 from gateway.overload.pressure import MemoryGauge, files_left
+from gateway.overload.processor import ProcessorGauge
 from gateway.overload.view import OverloadView
 
 _SAMPLE_SECONDS: Final = 0.02
+_SEEN_SAMPLES: Final = 3  # the smallest of which is shown
 _LOOK_SECONDS: Final = 0.1
+# Of the processor: with less work of its own a late loop waits for others, and shedding calls would not make it sooner.
+_BUSY_SHARE: Final = 0.5
 _MEMORY_SHUT, _MEMORY_OPEN = 0.90, 0.85  # of the limit
 _FILES_SHUT, _FILES_OPEN = 64, 128  # left: what is open needs some, and who asks how the gateway is
 _CALM_SECONDS: Final = 10.0  # without a shed call: then it is said that the overload is over, and not again and again
@@ -54,6 +59,7 @@ class OverloadWatch:
         self._memory = memory or MemoryGauge()
         self._files = files
         self._ratio = 0.0
+        self._delays: deque[float] = deque([0.0], _SEEN_SAMPLES)
         self._looked_at = self._exhausted_at = float("-inf")
         self._shut: set[ShedReason] = set()
         self._spells: dict[ShedReason, _Spell] = {}
@@ -62,18 +68,21 @@ class OverloadWatch:
 
     async def run(self) -> None:
         """Watch, until cancelled."""
+        processor = ProcessorGauge()
         while True:
             begun_at = self._now()
             await asyncio.sleep(_SAMPLE_SECONDS)
             woken_at = self._now()
             await asyncio.sleep(0)  # one whole turn of the loop
             now = self._now()
-            self.look(max(woken_at - begun_at - _SAMPLE_SECONDS, now - woken_at), now)
+            self.look(max(woken_at - begun_at - _SAMPLE_SECONDS, now - woken_at), now, processor.share(now))
 
-    def look(self, delay: float, now: float) -> None:
-        """Take a sample of the delay, and look at memory and files if it is time."""
+    def look(self, delay: float, now: float, busy: float = 1.0) -> None:
+        """Take a sample of the delay, and look at memory and files if it is time. `busy` is the share of the processor
+        that the loop has used lately."""
+        self._delays.append(delay)
         if self._limiter is not None:
-            self._limiter.see(delay, now, self.calls.shares)
+            self._limiter.see(delay if busy >= _BUSY_SHARE else 0.0, now, self.calls.shares)
         if now - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = now
             self._ratio = self._memory.ratio()
@@ -97,9 +106,8 @@ class OverloadWatch:
 
     def view(self) -> OverloadView:
         """Return the state as it was seen last."""
-        delay = 0.0 if self._limiter is None else self._limiter.delay
         shed: dict[str, int] = {reason: count for reason, count in self.calls.shed.items() if count}
-        return OverloadView(tuple(sorted(self._spells)), shed, round(delay, 4), round(self._ratio, 4))
+        return OverloadView(tuple(sorted(self._spells)), shed, round(min(self._delays), 4), round(self._ratio, 4))
 
     def _decide(self, share: Share) -> ShedReason | None:
         if self._shut:

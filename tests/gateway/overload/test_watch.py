@@ -32,12 +32,12 @@ class Place:
         places = (self.calls, FairPlaces(2000), FairPlaces(2000))
         self.watch = OverloadWatch(*places, logs.configure(), clock, target, self.memory, lambda: self.left)
 
-    def after(self, seconds: float, delay: float = 0.0) -> None:
-        """Let that time pass, in samples of this delay."""
+    def after(self, seconds: float, delay: float = 0.0, busy: float = 1.0) -> None:
+        """Let that time pass, in samples of this delay, with that share of the processor used."""
         end = self.now + seconds
         while self.now < end:
             self.now += 0.02 + delay
-            self.watch.look(delay, self.now)
+            self.watch.look(delay, self.now, busy)
 
     def is_let_in(self) -> bool:
         try:
@@ -103,3 +103,13 @@ def test_a_spell_is_logged_when_it_begins_and_when_it_is_over(capsys: pytest.Cap
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["event"], line["reason"]) for line in said] == [("overloaded", "memory"), ("overload_over", "memory")]
     assert said[1]["shed"] == 5 and place.watch.view().shedding == ()
+
+
+def test_a_loop_that_waits_for_others_sheds_nothing() -> None:
+    """Where other processes have the processor the loop is late with little work; it says so, and serves all."""
+    place = Place()
+    place.after(2.0, delay=0.2, busy=0.3)
+    assert all(place.is_let_in() for _ in range(100))
+    assert place.watch.view().delay == 0.2
+    place.after(2.0, delay=0.2, busy=0.6)
+    assert not all(place.is_let_in() for _ in range(100))

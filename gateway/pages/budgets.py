@@ -59,7 +59,7 @@ def _bar(limit: LimitView, level: Level) -> Markup:
     used = _BAR * min(limit.used_ratio, 1.0)
     at = _BAR * (limit.soft or 0.0)
     mark = tag("line", x1=f"{at:.1f}", x2=f"{at:.1f}", y1=0, y2=12, class_="limit") if limit.soft else NOTHING
-    said = f"{percentage(limit.used_ratio)} used" + (f", soft {percentage(limit.soft)}" if limit.soft else "")
+    said = (f"soft {percentage(limit.soft)}, " if limit.soft else "") + f"used {percentage(limit.used_ratio)}"
     return tag(
         "svg",
         tag("title", said),

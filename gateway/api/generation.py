@@ -213,8 +213,9 @@ def _query_of(query: bytes) -> str:
     """Return a query for the provider. Raises CallerError where it would choose another model, account or address."""
     if not query:
         return ""
-    check_names(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    return without_names(query_to_provider(query), NAMES_IN_QUERY)
+    passed = query_to_provider(query)  # without whatever is a key
+    check_names(name for name, _ in parse_qsl(passed, keep_blank_values=True))
+    return without_names(passed, NAMES_IN_QUERY)
 
 
 def check_encoding(headers: NamedHeaders) -> None:

@@ -12,7 +12,7 @@ _OWN_CGROUP: Final = Path("/sys/fs/cgroup")  # as a container sees its own
 
 
 class ProcessorGauge:
-    """What the loop's thread has used of one processor, or of the part of one that a container may use.
+    """Share of one processor, or of the part of one that a container may use, that the loop's thread has used lately.
 
     A loop is late for two reasons: it has too much to do, or others have the processor. To shed calls helps against the
     first alone. `cpu` tells the seconds that the thread has had, `quota` how many processors it may have.

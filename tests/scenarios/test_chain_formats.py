@@ -242,5 +242,8 @@ def assert_paid_once(here: Crossing, agent: str, books: VersionView) -> None:
     repeated = first.faults.get("reset", 0) > 1  # once more on a fresh connection
     assert first.requests <= 1 + repeated and second.requests <= 1
     assert books.cost_usd is not None
-    estimated = first.cancelled * 2 * charged(replace(second, completion_tokens=0))  # a prompt that ran out of time
+    unread = first.cancelled + first.faults.get(
+        "bad_json", 0
+    )  # prompts that ran out of time, or were answered in no words
+    estimated = unread * 2 * charged(replace(second, completion_tokens=0))
     assert charged(second) - 1e-9 <= books.cost_usd <= charged(first) + estimated + charged(second) + 1e-9

@@ -20,11 +20,12 @@ _DROPPED: Final = ("notify", "alerts", "listen", "store", "data", "admin_token_s
 _MADE_UP: Final = "made-up"
 _AWS: Final = {"AWS_ACCESS_KEY_ID": _MADE_UP, "AWS_SECRET_ACCESS_KEY": _MADE_UP}  # with which Bedrock is signed
 
+_ANY: Final = next(iter(PRESETS))
 _PLAIN: Final[Mapping[str, object]] = {
-    "gateway.yaml": {"providers": {"openai": {}}},
+    "gateway.yaml": {"providers": {_ANY: {}}},
     "routing.yaml": {"agents": {"assistant": {"stable": "v1"}}},
-    "agents/assistant/v1.yaml": {"model": "openai/stable-model", "system_prompt": "You are a helpful assistant."},
-    "agents/assistant/v2.yaml": {"model": "openai/canary-model", "system_prompt": "You are a helpful assistant."},
+    "agents/assistant/v1.yaml": {"model": f"{_ANY}/stable-model", "system_prompt": "You are a helpful assistant."},
+    "agents/assistant/v2.yaml": {"model": f"{_ANY}/canary-model", "system_prompt": "You are a helpful assistant."},
 }
 
 

@@ -98,7 +98,8 @@ async def desk(
 ) -> AsyncIterator[tuple[Desk, Standin]]:
     """Serve; `gateway` and `routing` differ from the usual."""
     async with provider(good=ModelBehaviour(), bad=ModelBehaviour()) as standin:
-        files = trial(agent, standin, **{**REVIEW, **routing})
+        said = {name: value for name, value in {**REVIEW, **routing}.items() if value is not None}
+        files = trial(agent, standin, **said)
         files["gateway.yaml"] = {**files["gateway.yaml"], **(gateway or {})}  # type: ignore[dict-item]
         async with running(write(folder, files), redis_url, seams=Seams(timings=timings)) as served:
             yield Desk(served, agent), standin
@@ -248,7 +249,7 @@ async def test_a_label_that_counts_tells_the_version(tmp_path: Path, redis_url: 
         ({"label-0": "good", "label-1": "best"}, 400, "Say bad, unsure or good"),
         ({"label-0": "good", "kind": "triple"}, 400, "single or pair"),
         ({"do": "skip", "label-0": "best"}, 400, "Say bad, unsure or good"),
-        ({"label-0": "good", "label-1": "good"}, 409, "waits no longer"),
+        ({"label-0": "good", "label-1": "good"}, 409, "one label for each answer"),
         ({"label-0": "good", "comment-0": "x" * 1_001}, 400, "at most 1,000 characters"),
     ],
 )

@@ -69,7 +69,7 @@ async def test_the_gateway_by_the_contract(served: Running) -> None:
     assert at(view["now"]) >= at(gateway["config"]["loaded_at"])
     assert gateway["version"] == __version__ and gateway["replica"] == served.gateway.services.replica
     assert gateway["config"]["digest"] == served.gateway.deployment.digest and gateway["config"]["error"] is None
-    assert gateway["store"] == {"backend": "redis", "ok": True, "error": None}
+    assert gateway["store"] == {"backend": "redis", "ok": True, "error": None, "risks": []}
     assert gateway["circuits"] == {}
 
 

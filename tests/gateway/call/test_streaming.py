@@ -123,12 +123,14 @@ def test_provider_that_does_not_end_its_framing() -> None:
 
 
 async def test_usage_of_a_cut_stream() -> None:
-    """What the provider has said counts; until then it is an estimate."""
+    """What the provider has said counts once it has said all; until then it is an estimate."""
     stream = opened()
     stream.reader.feed(PART * 3)
     assert stream.usage == Usage(100, 0, 3, 0, estimated=True)
     assert isinstance(stream.reader, StreamReader)
     stream.reader.usage = Usage(7, 0, 5)
+    assert stream.usage == Usage(7, 0, 5, estimated=True)
+    stream.reader.finish = "stop"
     assert stream.usage == Usage(7, 0, 5)
 
 

@@ -92,12 +92,12 @@ async def test_a_replica_that_starts_reads_what_was_said_before(redis_url: str, 
 async def test_a_long_stream_is_read_to_its_end_before_the_replica_serves(redis_url: str, agent: str) -> None:
     """While the store answers, however many portions there are: the youngest conversations come last."""
     one, other = Replica("one", redis_url, agent), Replica("other", redis_url, agent)
-    read, portions = other.store.read_messages, iter(range(4))
+    read, portions = other.store.read_messages, iter(range(6))
     one.call("a")
     await one.sharing.finish()
 
     async def read_slowly(after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.3)
         number = next(portions, None)
         return (f"{number}-1", []) if number is not None else await read("0-0", wait)
 

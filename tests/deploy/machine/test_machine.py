@@ -24,7 +24,7 @@ def sandbox(config: Path, data: Path) -> list[str]:
     /data and /tmp. The network is this machine's. The default seccomp profile of a container's runtime is not here."""
     mounts = [part for path in READ_ONLY for part in ("--ro-bind", path, path)]
     return [
-        "bwrap", "--tmpfs", "/", *mounts, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+        "bwrap", "--tmpfs", "/", "--tmpfs", "/tmp", *mounts, "--proc", "/proc", "--dev", "/dev",
         "--bind", str(data), "/data", "--ro-bind", str(config), "/config", "--remount-ro", "/", "--chdir", "/tmp",
         "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--uid", "10001", "--gid", "10001",
         "--cap-drop", "ALL", "--new-session", "--as-pid-1", "--die-with-parent",

@@ -97,9 +97,10 @@ async def test_a_long_stream_is_read_to_its_end_before_the_replica_serves(redis_
     await one.sharing.finish()
 
     async def read_slowly(after: str, wait: bool) -> tuple[str, list[tuple[str, str]]]:
+        if (number := next(portions, None)) is None:
+            return await read(after, wait)
         await asyncio.sleep(0.3)
-        number = next(portions, None)
-        return (f"{number}-1", []) if number is not None else await read("0-0", wait)
+        return f"0-{number + 1}", []  # before whatever the stream has
 
     other.store.read_messages = read_slowly  # type: ignore[method-assign]
     reading = asyncio.create_task(other.sharing.catch_up())

@@ -6,6 +6,7 @@ redis-py asks for one whenever it connects, so that every new connection takes t
 import asyncio
 import os
 import shlex
+from abc import ABC, abstractmethod
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,7 +29,7 @@ TOKEN_SECONDS = 900  # AWS accepts no longer life for a token of ElastiCache and
 _FOR_COMMANDS = ("HOME", "AWS_", "AZURE_", "CLOUDSDK_", "GOOGLE_", "IDENTITY_", "MSI_", "VAULT_", "XDG_")
 
 
-class RotatingPassword(CredentialProvider):
+class RotatingPassword(CredentialProvider, ABC):
     """Source of the user and the newest password of each connection that is made."""
 
     def __init__(self, user: str | None) -> None:
@@ -53,9 +54,9 @@ class RotatingPassword(CredentialProvider):
             raise ConnectionFailed("no password for the store in time") from None
         return (self._user, password) if self._user else (password,)
 
+    @abstractmethod
     async def newest(self) -> str:
         """Return the password of now. Raises OSError and GatewayError."""
-        raise NotImplementedError
 
     def forget(self) -> None:
         """Give up what is remembered of a password that was refused."""
